@@ -1,0 +1,54 @@
+"""One writer, many readers, one machine: a shared-memory event ring with a native core."""
+
+from ringlog.errors import (
+    ClosedError,
+    CorruptStream,
+    EventTooLarge,
+    NameInUse,
+    NotARing,
+    Overrun,
+    RingFull,
+    RinglogError,
+    RingRemoved,
+    StreamEnded,
+    StreamTruncated,
+    TooManyReaders,
+    VersionMismatch,
+    WriterBusy,
+)
+from ringlog.events import Event, ReaderInfo, RingInfo, WriterInfo
+from ringlog.include import get_include
+from ringlog.reader import Reader
+from ringlog.ring import create, forget, info, unlink
+from ringlog.writer import Writer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ClosedError",
+    "CorruptStream",
+    "Event",
+    "EventTooLarge",
+    "NameInUse",
+    "NotARing",
+    "Overrun",
+    "Reader",
+    "ReaderInfo",
+    "RingFull",
+    "RingInfo",
+    "RingRemoved",
+    "RinglogError",
+    "StreamEnded",
+    "StreamTruncated",
+    "TooManyReaders",
+    "VersionMismatch",
+    "Writer",
+    "WriterBusy",
+    "WriterInfo",
+    "__version__",
+    "create",
+    "forget",
+    "get_include",
+    "info",
+    "unlink",
+]

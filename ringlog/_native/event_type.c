@@ -1,0 +1,154 @@
+/* event_type.c: Event, what a reader returns: (sequence, timestamp, data).
+ *
+ * One is made for every event read, so it holds its two numbers as C integers and makes Python ones
+ * when they are asked for. It behaves as the tuple of its three fields: equal to it, ordered, hashed,
+ * unpacked and indexed like it.
+ */
+#include "core.h"
+
+PyObject *rl_event_new(PyTypeObject *type, int64_t sequence, int64_t timestamp, PyObject *data) {
+    EventObject *self = PyObject_New(EventObject, type);
+    if (!self) {
+        Py_DECREF(data);
+        return NULL;
+    }
+    self->sequence = sequence;
+    self->timestamp = timestamp;
+    self->data = data;
+    return (PyObject *)self;
+}
+
+static PyObject *event_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"sequence", "timestamp", "data", NULL};
+    long long sequence, timestamp;
+    PyObject *data;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "LLS:Event", names, &sequence, &timestamp, &data))
+        return NULL;
+    Py_INCREF(data);
+    return rl_event_new(type, sequence, timestamp, data);
+}
+
+static void event_dealloc(EventObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    Py_XDECREF(self->data);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *event_tuple(EventObject *self) {
+    return Py_BuildValue("LLO", self->sequence, self->timestamp, self->data);
+}
+
+static Py_ssize_t event_length(PyObject *Py_UNUSED(self)) { return 3; }
+
+static PyObject *event_item(EventObject *self, Py_ssize_t index) {
+    switch (index) {
+    case 0:
+        return PyLong_FromLongLong(self->sequence);
+    case 1:
+        return PyLong_FromLongLong(self->timestamp);
+    case 2:
+        Py_INCREF(self->data);
+        return self->data;
+    default:
+        PyErr_SetString(PyExc_IndexError, "Event index out of range");
+        return NULL;
+    }
+}
+
+static PyObject *event_subscript(EventObject *self, PyObject *key) {
+    if (PyIndex_Check(key)) {
+        Py_ssize_t index = PyNumber_AsSsize_t(key, PyExc_IndexError);
+        if (index == -1 && PyErr_Occurred())
+            return NULL;
+        return event_item(self, index < 0 ? index + 3 : index);
+    }
+    PyObject *tuple = event_tuple(self), *result;
+    if (!tuple)
+        return NULL;
+    result = PyObject_GetItem(tuple, key);
+    Py_DECREF(tuple);
+    return result;
+}
+
+static PyObject *event_iter(EventObject *self) {
+    PyObject *tuple = event_tuple(self), *iterator;
+    if (!tuple)
+        return NULL;
+    iterator = PyObject_GetIter(tuple);
+    Py_DECREF(tuple);
+    return iterator;
+}
+
+static PyObject *event_compare(PyObject *self, PyObject *other, int op) {
+    PyObject *left, *right, *result = NULL;
+    if (Py_TYPE(other) == Py_TYPE(self))
+        right = event_tuple((EventObject *)other);
+    else if (PyTuple_Check(other))
+        Py_INCREF(right = other);
+    else
+        Py_RETURN_NOTIMPLEMENTED;
+    left = event_tuple((EventObject *)self);
+    if (left && right)
+        result = PyObject_RichCompare(left, right, op);
+    Py_XDECREF(left);
+    Py_XDECREF(right);
+    return result;
+}
+
+static Py_hash_t event_hash(EventObject *self) {
+    PyObject *tuple = event_tuple(self);
+    if (!tuple)
+        return -1;
+    Py_hash_t hash = PyObject_Hash(tuple);
+    Py_DECREF(tuple);
+    return hash;
+}
+
+static PyObject *event_repr(EventObject *self) {
+    return PyUnicode_FromFormat("Event(sequence=%lld, timestamp=%lld, data=%R)", self->sequence,
+                                self->timestamp, self->data);
+}
+
+static PyObject *event_reduce(EventObject *self, PyObject *Py_UNUSED(ignored)) {
+    return Py_BuildValue("O(LLO)", Py_TYPE(self), self->sequence, self->timestamp, self->data);
+}
+
+static PyMethodDef event_methods[] = {
+    {"__reduce__", (PyCFunction)event_reduce, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef event_members[] = {
+    {"sequence", T_LONGLONG, offsetof(EventObject, sequence), READONLY,
+     "0-based index of the event in its stream."},
+    {"timestamp", T_LONGLONG, offsetof(EventObject, timestamp), READONLY,
+     "When it was published: Unix time in nanoseconds, never decreasing within a stream."},
+    {"data", T_OBJECT_EX, offsetof(EventObject, data), READONLY, "The event's bytes."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot event_slots[] = {
+    {Py_tp_doc, "Event(sequence, timestamp, data)\n--\n\n"
+                "One event. Compares, hashes, unpacks and is indexed like the tuple of its fields."},
+    {Py_tp_new, event_new},
+    {Py_tp_dealloc, event_dealloc},
+    {Py_tp_repr, event_repr},
+    {Py_tp_hash, event_hash},
+    {Py_tp_richcompare, event_compare},
+    {Py_tp_iter, event_iter},
+    {Py_tp_methods, event_methods},
+    {Py_tp_members, event_members},
+    {Py_sq_length, event_length},
+    {Py_sq_item, event_item},
+    {Py_mp_length, event_length},
+    {Py_mp_subscript, event_subscript},
+    {0, NULL},
+};
+
+PyType_Spec rl_event_spec = {
+    .name = "ringlog.Event",
+    .basicsize = sizeof(EventObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = event_slots,
+};

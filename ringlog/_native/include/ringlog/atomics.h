@@ -1,0 +1,70 @@
+/* ringlog/atomics.h: the few atomic operations that the protocol is written in.
+ *
+ * Concept:   thin names over the compiler's C11 memory model built-ins, on plain integers, so that one
+ *            struct serves C and C++ and can be laid over memory that another program wrote.
+ * Guarantee: each is lock-free on every platform that ringlog supports (asserted below); a lock inside
+ *            an atomic would live in one process and protect nothing between two.
+ * Caveat:    an ordering means nothing alone. Every ordered use in these headers names its partner.
+ * Usage:     int64_t head = RL_LOAD_ACQUIRE(&header->write_offset);
+ */
+#ifndef RINGLOG_ATOMICS_H
+#define RINGLOG_ATOMICS_H
+
+#include <stdint.h>
+
+#if !defined(__GNUC__)
+#error "ringlog needs gcc or clang"
+#endif
+#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "ringlog's format is little-endian, and this machine is not"
+#endif
+#if __GCC_ATOMIC_LLONG_LOCK_FREE != 2 || __GCC_ATOMIC_INT_LOCK_FREE != 2
+#error "ringlog needs lock-free 32 and 64 bit atomics"
+#endif
+
+#define RL_LOAD_RELAXED(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define RL_LOAD_ACQUIRE(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define RL_STORE_RELAXED(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define RL_STORE_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define RL_EXCHANGE(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define RL_FETCH_OR(p, v) __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
+#define RL_FETCH_ADD(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+
+/* Compare-and-swap: 1 if *p was `expected` and is now `desired`. A full barrier when it succeeds. */
+#define RL_SWAP(p, expected, desired)                                                              \
+    __extension__({                                                                                \
+        __typeof__(*(p)) rl_seen_ = (expected);                                                    \
+        __atomic_compare_exchange_n((p), &rl_seen_, (desired), 0, __ATOMIC_SEQ_CST,                \
+                                    __ATOMIC_RELAXED);                                             \
+    })
+
+#define RL_FENCE_ACQUIRE() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define RL_FENCE_RELEASE() __atomic_thread_fence(__ATOMIC_RELEASE)
+#define RL_FENCE_FULL() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+/* A full fence right behind an atomic read-modify-write. On x86 that instruction was one already. */
+#if defined(__x86_64__)
+#define RL_FENCE_FULL_AFTER_RMW() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#else
+#define RL_FENCE_FULL_AFTER_RMW() RL_FENCE_FULL()
+#endif
+
+/* Tell the core that we spin: it saves power and leaves the loop without a pipeline flush. */
+#if defined(__x86_64__)
+#define RL_PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define RL_PAUSE() __asm__ __volatile__("isb" ::: "memory")
+#else
+#define RL_PAUSE() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#endif
+
+#define RL_LIKELY(x) __builtin_expect(!!(x), 1)
+#define RL_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+#ifdef __cplusplus
+#define RL_STATIC_ASSERT(cond, message) static_assert(cond, message)
+#else
+#define RL_STATIC_ASSERT(cond, message) _Static_assert(cond, message)
+#endif
+
+#endif

@@ -1,0 +1,322 @@
+/* ringlog/layout.h: every byte of a ring file's header, by name.
+ *
+ * Concept:   a ring file is a header region of `data_start` bytes and a data region of `capacity`
+ *            bytes. The header begins with the stream's own 24 bytes (write_offset, event_count,
+ *            start_timestamp); what follows is how processes coordinate. Words that different
+ *            processes write stand on cache lines of their own.
+ * Guarantee: every offset is pinned by a static assert, and by golden bytes in the tests. A program
+ *            that knows this file can read any ring of the same format version.
+ * Caveat:    the header lives in memory that others may scribble on. Geometry is checked once, by
+ *            rl_header_check(), and copied into an rl_ring; it is never read from the file again.
+ * Usage:
+ *     rl_ring ring;
+ *     const char *why;
+ *     if (rl_header_check(header, file_size, &why) == RL_OK)
+ *         rl_ring_init(&ring, header, data);      // data: capacity bytes, mapped twice, back to back
+ */
+#ifndef RINGLOG_LAYOUT_H
+#define RINGLOG_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "atomics.h"
+
+#define RL_MAGIC "ringlog\n"
+#define RL_VERSION 1u
+#define RL_BYTE_ORDER 0x01020304u
+#define RL_FEATURES_KNOWN 0ull /* a set bit that is not in here: refuse the file */
+
+#define RL_FIRST_POSITION 24 /* of the first entry: behind the stream header, as in a log file */
+#define RL_ENTRY_SIZE 16
+#define RL_MIN_CAPACITY ((int64_t)64 << 10)
+#define RL_MAX_CAPACITY ((int64_t)1 << 40)
+#define RL_DATA_ALIGN ((int64_t)64 << 10)     /* the largest page size of a supported machine */
+#define RL_HUGE_ALIGN ((int64_t)2 << 20)      /* data_start of a large ring, so that huge pages fit */
+#define RL_HUGE_CAPACITY ((int64_t)64 << 20)  /* what counts as large */
+#define RL_STRIDES 64  /* a ring is this many strides long: the tail moves by about one at a time */
+#define RL_MARKS 128   /* twice as many: a mark is never overwritten while its stride is in the window */
+#define RL_MAX_WRITERS 64
+#define RL_MAX_READERS 4096
+#define RL_NAME_BYTES 63
+
+/* Copy, and return the CRC-32 of what was copied: checksum.h has them. */
+typedef uint32_t (*rl_copy_fn)(void *dst, const void *src, size_t size);
+typedef uint32_t (*rl_sum_fn)(const void *src, size_t size);
+
+/* The 16 bytes before an event's data. */
+typedef struct rl_entry {
+    int64_t timestamp; /* Unix nanoseconds, > 0, never decreasing */
+    uint32_t size;     /* of the data that follows */
+    uint32_t checksum; /* CRC-32 of the data, as zlib.crc32 */
+} rl_entry;
+
+/* A position and its sequence, readable as one: see pair.h. */
+typedef struct rl_record {
+    int64_t position;
+    int64_t sequence;
+} rl_record;
+
+/* The first entry boundary of a stride: where seeking starts from. */
+typedef struct rl_mark {
+    int64_t position;  /* 0: none in this stride */
+    int64_t sequence;  /* of the entry that begins here */
+    int64_t timestamp; /* of the entry that ends here: everything before is not later than this */
+    int64_t reserved;
+} rl_mark;
+
+/* What is trusted after a crash of the machine: see G9 in docs/guarantees.md. One disk sector. */
+typedef struct rl_commit {
+    uint64_t generation; /* the greater valid one of the two counts */
+    rl_record head, tail;
+    int64_t last_timestamp;
+    uint8_t stream_id[16];
+    uint32_t reserved;
+    uint32_t checksum; /* CRC-32 of the bytes before it */
+    uint8_t padding[512 - 72];
+} rl_commit;
+
+/* Slot states: the low byte of a slot's `state`; the rest is the epoch, which is never reused. */
+enum { RL_SLOT_FREE = 0, RL_SLOT_CLAIMED = 1, RL_SLOT_ACTIVE = 2, RL_SLOT_PARKED = 3 };
+#define RL_SLOT_STATE(epoch, status) (((uint64_t)(epoch) << 8) | (uint64_t)(status))
+#define RL_SLOT_EPOCH(state) ((state) >> 8)
+#define RL_SLOT_STATUS(state) ((int)((state)&0xff))
+
+typedef struct rl_writer_slot { /* its lease: a lock on the slot's first byte */
+    uint64_t state;
+    int64_t pid;
+    int64_t start_time;   /* of the process, Unix nanoseconds */
+    int64_t opened;       /* Unix nanoseconds */
+    uint8_t reserved0[32];
+    int64_t last_publish; /* Unix nanoseconds, 0 before the first; a line of its own: hot */
+    uint8_t reserved1[56];
+} rl_writer_slot;
+
+enum { RL_READER_LOSSLESS = 1, RL_READER_NAMED = 2 };
+
+typedef struct rl_reader_slot { /* its lease: a lock on the slot's first byte */
+    uint64_t state;
+    int64_t pid;
+    int64_t start_time;
+    int64_t opened;
+    uint32_t flags;
+    uint8_t reserved0[28];
+    int64_t cursor; /* everything before it is finished; a line of its own: hot */
+    rl_record cursor_records[2];
+    int64_t activity; /* reserved: Unix nanoseconds of the last progress */
+    uint8_t reserved1[16];
+    uint8_t name_size;
+    char name[RL_NAME_BYTES];
+    uint8_t reserved2[64];
+} rl_reader_slot;
+
+typedef struct rl_header {
+    /* The publication line: written by the holder of the write lock, watched by every reader. */
+    int64_t write_offset; /* the one publication point */
+    int64_t event_count;  /* a copy of the head record's sequence */
+    int64_t start_timestamp;
+    int64_t last_timestamp;
+    rl_record head[2];
+    /* Identity: constant once the file has its name (recovery after a machine crash: ids). */
+    char magic[8];
+    uint32_t version;
+    uint32_t byte_order;
+    uint64_t features;
+    int64_t data_start;
+    int64_t capacity;
+    int64_t stride;
+    uint32_t mark_count;
+    uint32_t max_writers;
+    uint32_t max_readers;
+    uint32_t reserved0;
+    uint8_t stream_id[16];
+    uint8_t file_id[16];
+    uint8_t boot_id[16];
+    int64_t created;
+    uint8_t reserved1[8];
+    /* The window line: read after every copy, written once a stride. */
+    int64_t tail_offset; /* the oldest intact entry */
+    rl_record tail[2];
+    int64_t ended;     /* the head at which end() was called: counts while the head stands there */
+    uint32_t removed;  /* unlink() was called */
+    uint32_t clean;    /* closed with everything on disk, nothing published since */
+    uint64_t restarts; /* how often recovery gave the stream a new id */
+    /* The gate line: the tail that the writer wants. */
+    int64_t gate_offset;
+    rl_record gate[2];
+    uint8_t reserved2[24];
+    /* The owner line: who may write. */
+    uint64_t owner;
+    uint64_t last_owner; /* the last to publish */
+    uint8_t reserved3[48];
+    /* Sleeping readers. */
+    uint32_t sleepers;
+    uint32_t sleepers_futex;
+    uint8_t reserved4[56];
+    /* Writers that wait for room. */
+    uint32_t room_wanted;
+    uint32_t room_futex;
+    uint8_t reserved5[56];
+    rl_commit commits[2];
+    /* A bit for every reader slot that ever held a cursor: what the writer must look at. */
+    uint64_t reader_bits[RL_MAX_READERS / 64];
+    uint8_t reserved6[2048];
+    rl_mark marks[RL_MARKS];
+    rl_writer_slot writers[RL_MAX_WRITERS];
+    /* rl_reader_slot[max_readers] follows: rl_readers() */
+} rl_header;
+
+#define RL_AT(field, offset)                                                                       \
+    RL_STATIC_ASSERT(offsetof(rl_header, field) == (offset), "format: " #field " has moved")
+RL_AT(write_offset, 0);
+RL_AT(event_count, 8);
+RL_AT(start_timestamp, 16);
+RL_AT(last_timestamp, 24);
+RL_AT(head, 32);
+RL_AT(magic, 64);
+RL_AT(version, 72);
+RL_AT(byte_order, 76);
+RL_AT(features, 80);
+RL_AT(data_start, 88);
+RL_AT(capacity, 96);
+RL_AT(stride, 104);
+RL_AT(mark_count, 112);
+RL_AT(max_writers, 116);
+RL_AT(max_readers, 120);
+RL_AT(stream_id, 128);
+RL_AT(file_id, 144);
+RL_AT(boot_id, 160);
+RL_AT(created, 176);
+RL_AT(tail_offset, 192);
+RL_AT(tail, 200);
+RL_AT(ended, 232);
+RL_AT(removed, 240);
+RL_AT(clean, 244);
+RL_AT(restarts, 248);
+RL_AT(gate_offset, 256);
+RL_AT(gate, 264);
+RL_AT(owner, 320);
+RL_AT(last_owner, 328);
+RL_AT(sleepers, 384);
+RL_AT(sleepers_futex, 388);
+RL_AT(room_wanted, 448);
+RL_AT(room_futex, 452);
+RL_AT(commits, 512);
+RL_AT(reader_bits, 1536);
+RL_AT(marks, 4096);
+RL_AT(writers, 8192);
+#undef RL_AT
+RL_STATIC_ASSERT(sizeof(rl_header) == 16384, "format: the reader slots have moved");
+RL_STATIC_ASSERT(sizeof(rl_entry) == RL_ENTRY_SIZE, "format: EventEntry is 16 bytes");
+RL_STATIC_ASSERT(sizeof(rl_commit) == 512, "format: a commit record is one sector");
+RL_STATIC_ASSERT(offsetof(rl_commit, checksum) == 68, "format: commit record");
+RL_STATIC_ASSERT(sizeof(rl_writer_slot) == 128, "format: writer slot");
+RL_STATIC_ASSERT(offsetof(rl_writer_slot, last_publish) == 64, "format: writer slot");
+RL_STATIC_ASSERT(sizeof(rl_reader_slot) == 256, "format: reader slot");
+RL_STATIC_ASSERT(offsetof(rl_reader_slot, cursor) == 64, "format: reader slot");
+RL_STATIC_ASSERT(offsetof(rl_reader_slot, name_size) == 128, "format: reader slot");
+
+/* A process's own view of a ring: addresses, and the geometry as it was checked at attach. */
+typedef struct rl_ring {
+    rl_header *header;
+    uint8_t *data; /* `capacity` bytes, visible twice in a row */
+    int64_t capacity, mask, stride;
+    int stride_shift;
+    uint32_t max_readers;
+} rl_ring;
+
+typedef enum rl_status {
+    RL_OK = 0,
+    RL_EMPTY,    /* nothing to read yet */
+    RL_OVERRUN,  /* the writer has passed this place */
+    RL_CORRUPT,  /* the bytes contradict themselves: nothing here is believed */
+    RL_NOT_RING, /* not a ring at all */
+    RL_OTHER_VERSION, /* a ring of another format */
+    RL_TRUNCATED /* the file is shorter than its header says */
+} rl_status;
+
+static inline int64_t rl_header_bytes(uint32_t max_readers) {
+    return (int64_t)sizeof(rl_header) + (int64_t)max_readers * (int64_t)sizeof(rl_reader_slot);
+}
+
+/* Where the data of a new ring begins. */
+static inline int64_t rl_data_start(int64_t capacity, uint32_t max_readers) {
+    int64_t align = capacity >= RL_HUGE_CAPACITY ? RL_HUGE_ALIGN : RL_DATA_ALIGN;
+    return (rl_header_bytes(max_readers) + align - 1) / align * align;
+}
+
+static inline rl_reader_slot *rl_readers(rl_header *header) {
+    return (rl_reader_slot *)((uint8_t *)header + sizeof(rl_header));
+}
+
+static inline int64_t rl_largest_batch(const rl_ring *ring) { return ring->capacity / 2; }
+
+/* The stride that position p lies in. */
+static inline int64_t rl_stride_of(const rl_ring *ring, int64_t p) {
+    return (p - RL_FIRST_POSITION) >> ring->stride_shift;
+}
+
+/* The memory of position p: at least `capacity` contiguous bytes from there, thanks to the mirror. */
+static inline uint8_t *rl_at(const rl_ring *ring, int64_t p) {
+    return ring->data + ((p - RL_FIRST_POSITION) & ring->mask);
+}
+
+/* Is this the header of a ring that we can use? `why` (a literal) is set unless RL_OK. */
+static inline rl_status rl_header_check(const rl_header *h, int64_t file_size, const char **why) {
+    *why = "";
+    if (file_size < (int64_t)sizeof(rl_header))
+        return *why = "too short for a ring", RL_NOT_RING;
+    if (memcmp(h->magic, RL_MAGIC, sizeof h->magic) != 0 || h->byte_order != RL_BYTE_ORDER)
+        return *why = "no ring header", RL_NOT_RING;
+    if (h->version != RL_VERSION)
+        return *why = "format version", RL_OTHER_VERSION;
+    if (h->features & ~RL_FEATURES_KNOWN)
+        return *why = "unknown feature flags", RL_OTHER_VERSION;
+    if (h->capacity < RL_MIN_CAPACITY || h->capacity > RL_MAX_CAPACITY || (h->capacity & (h->capacity - 1)))
+        return *why = "capacity", RL_CORRUPT;
+    if (h->max_readers < 1 || h->max_readers > RL_MAX_READERS || h->max_writers != RL_MAX_WRITERS)
+        return *why = "slot tables", RL_CORRUPT;
+    if (h->stride != h->capacity / RL_STRIDES || h->mark_count != RL_MARKS)
+        return *why = "stride", RL_CORRUPT;
+    if (h->data_start != rl_data_start(h->capacity, h->max_readers))
+        return *why = "data_start", RL_CORRUPT;
+    if (file_size < h->data_start + h->capacity)
+        return *why = "shorter than its header says", RL_TRUNCATED;
+    return RL_OK;
+}
+
+/* Take the geometry of a checked header. */
+static inline void rl_ring_init(rl_ring *ring, rl_header *header, uint8_t *data) {
+    ring->header = header;
+    ring->data = data;
+    ring->capacity = header->capacity;
+    ring->mask = header->capacity - 1;
+    ring->stride = header->capacity / RL_STRIDES;
+    ring->stride_shift = __builtin_ctzll((unsigned long long)ring->stride);
+    ring->max_readers = header->max_readers;
+}
+
+/* Fill in the header of a new, empty ring; `header` is rl_data_start() bytes of zeros. */
+static inline void rl_header_format(rl_header *h, int64_t capacity, uint32_t max_readers, int64_t now,
+                                    const uint8_t stream_id[16], const uint8_t file_id[16],
+                                    const uint8_t boot_id[16]) {
+    h->write_offset = h->tail_offset = h->gate_offset = RL_FIRST_POSITION;
+    h->start_timestamp = h->created = now;
+    h->head[0].position = h->tail[0].position = h->gate[0].position = RL_FIRST_POSITION;
+    memcpy(h->magic, RL_MAGIC, sizeof h->magic);
+    h->version = RL_VERSION;
+    h->byte_order = RL_BYTE_ORDER;
+    h->data_start = rl_data_start(capacity, max_readers);
+    h->capacity = capacity;
+    h->stride = capacity / RL_STRIDES;
+    h->mark_count = RL_MARKS;
+    h->max_writers = RL_MAX_WRITERS;
+    h->max_readers = max_readers;
+    memcpy(h->stream_id, stream_id, 16);
+    memcpy(h->file_id, file_id, 16);
+    memcpy(h->boot_id, boot_id, 16);
+    h->marks[0].position = RL_FIRST_POSITION;
+}
+
+#endif

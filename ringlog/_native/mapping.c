@@ -1,0 +1,220 @@
+/* mapping.c: files, mirrored mappings, leases. */
+#include "platform.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "ringlog/pair.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* Up to this size a mapping's pages are faulted in at open, so that the hot path meets none. Larger
+ * ones fault as they are used: opening must not take seconds. */
+#define POPULATE_LIMIT ((int64_t)256 << 20)
+
+int rl_header_probe(int fd, rl_header *out, const char **why) {
+    struct stat st;
+    *why = "";
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (S_ISDIR(st.st_mode))
+        return *why = "a directory", RL_NOT_RING;
+    if (!S_ISREG(st.st_mode))
+        return *why = "not a regular file", RL_NOT_RING;
+    memset(out, 0, sizeof *out);
+    for (size_t got = 0; got < sizeof *out;) {
+        ssize_t n = pread(fd, (char *)out + got, sizeof *out - got, (off_t)got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        got += (size_t)n;
+    }
+    if (st.st_size == 0)
+        return *why = "an empty file", RL_NOT_RING;
+    /* A cut file still shows what it was, if its first page is there. */
+    if (st.st_size >= 128 && st.st_size < (off_t)sizeof *out &&
+        memcmp(out->magic, RL_MAGIC, sizeof out->magic) == 0)
+        return *why = "shorter than its header", RL_TRUNCATED;
+    return rl_header_check(out, st.st_size, why);
+}
+
+static int in_memory(int fd) {
+    struct statfs fs;
+    if (fstatfs(fd, &fs) < 0)
+        return 0;
+    const unsigned long tmpfs = 0x01021994, ramfs = 0x858458f6, hugetlbfs = 0x958458f6;
+    unsigned long type = (unsigned long)fs.f_type;
+    return type == tmpfs || type == ramfs || type == hugetlbfs;
+}
+
+/* Map the data region twice, back to back, aligned for huge pages where that can help. */
+static int map_mirrored(rl_mapping *m, int64_t data_start, int64_t capacity, int populate) {
+    size_t once = (size_t)capacity, align = capacity >= RL_HUGE_CAPACITY ? (size_t)RL_HUGE_ALIGN : 0;
+    m->data_bytes = 2 * once + align;
+    m->data_base = mmap(NULL, m->data_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (m->data_base == MAP_FAILED)
+        return -errno;
+    uint8_t *at = m->data_base;
+    if (align)
+        at = (uint8_t *)(((uintptr_t)at + align - 1) / align * align);
+    int protection = m->mode == RL_MAP_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
+    for (int k = 0; k < 2; k++)
+        if (mmap(at + (size_t)k * once, once, protection, MAP_SHARED | MAP_FIXED, m->fd, data_start) == MAP_FAILED)
+            return -errno;
+    if (align)
+        (void)madvise(at, 2 * once, MADV_HUGEPAGE);
+    if (populate && capacity <= POPULATE_LIMIT) /* advice: an old kernel knows it not, and nothing depends on it */
+        (void)madvise(at, 2 * once,
+                      m->mode == RL_MAP_WRITE && m->in_memory ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+    m->ring.data = at;
+    return 0;
+}
+
+int rl_mapping_open(rl_mapping *m, int fd, int mode, int populate) {
+    rl_header seen;
+    const char *why;
+    memset(m, 0, sizeof *m);
+    int status = rl_header_probe(fd, &seen, &why);
+    if (status < 0)
+        return status;
+    if (status != RL_OK)
+        return -EINVAL;
+    m->mode = mode;
+    m->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (m->fd < 0)
+        return -errno;
+    m->in_memory = in_memory(fd);
+    m->header_bytes = (size_t)seen.data_start;
+    int protection = mode == RL_MAP_READ ? PROT_READ : PROT_READ | PROT_WRITE;
+    rl_header *header = mmap(NULL, m->header_bytes, protection, MAP_SHARED, m->fd, 0);
+    int error = header == MAP_FAILED ? -errno : 0;
+    if (!error) {
+        error = map_mirrored(m, seen.data_start, seen.capacity, populate);
+        /* The checked copy gives the geometry, whatever the file says by now. */
+        rl_ring_init(&m->ring, &seen, m->ring.data);
+        m->ring.header = header;
+    }
+    if (error)
+        rl_mapping_close(m);
+    return error;
+}
+
+void rl_mapping_close(rl_mapping *m) {
+    if (m->ring.header)
+        munmap(m->ring.header, m->header_bytes);
+    if (m->data_base && m->data_base != MAP_FAILED)
+        munmap(m->data_base, m->data_bytes);
+    if (m->fd > 0)
+        close(m->fd);
+    memset(m, 0, sizeof *m);
+}
+
+int rl_mapping_named(const rl_mapping *m) {
+    struct stat st;
+    return fstat(m->fd, &st) < 0 || st.st_nlink > 0;
+}
+
+static int sync_range(const rl_mapping *m, const uint8_t *from, const uint8_t *to) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)from / page * page;
+    (void)m;
+    return to <= from || msync((void *)start, (size_t)((uintptr_t)to - start), MS_SYNC) == 0 ? 0 : -errno;
+}
+
+int rl_mapping_sync(const rl_mapping *m, int64_t from, int64_t to) {
+    if (to - from > m->ring.capacity)
+        from = to - m->ring.capacity;
+    const uint8_t *start = rl_at(&m->ring, from);
+    return sync_range(m, start, start + (to - from));
+}
+
+int rl_mapping_sync_header(const rl_mapping *m) {
+    const uint8_t *start = (const uint8_t *)m->ring.header;
+    return sync_range(m, start, start + m->header_bytes);
+}
+
+/* ---- leases ---- */
+
+/* Held while a lease's descriptor exists, and across fork(): so no child inherits one. */
+static pthread_mutex_t lease_mutex = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t fork_generation;
+
+static void before_fork(void) { pthread_mutex_lock(&lease_mutex); }
+static void after_fork_parent(void) { pthread_mutex_unlock(&lease_mutex); }
+static void after_fork_child(void) {
+    fork_generation++;
+    pthread_mutex_unlock(&lease_mutex);
+}
+
+int rl_install_fork_hooks(void) {
+    static int installed; /* once a process, however many interpreters load us; they share a GIL */
+    if (installed)
+        return 0;
+    installed = 1;
+    return -pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
+
+uint64_t rl_fork_generation(void) { return RL_LOAD_RELAXED(&fork_generation); }
+
+static int open_again(int fd, int flags) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return open(path, flags | O_CLOEXEC);
+}
+
+int rl_lease_take(rl_lease *lease, int fd, int64_t offset) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    int error = 0;
+    lease->page = NULL;
+    pthread_mutex_lock(&lease_mutex);
+    int own = open_again(fd, O_RDWR);
+    if (own < 0) {
+        error = -errno;
+    } else {
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
+        if (fcntl(own, F_OFD_SETLK, &lock) < 0) {
+            error = errno == EACCES ? -EAGAIN : -errno;
+        } else {
+            /* The mapping keeps the open file alive when the descriptor is gone, and the lock with it. */
+            void *at = mmap(NULL, page, PROT_NONE, MAP_SHARED, own, 0);
+            if (at == MAP_FAILED) {
+                error = -errno;
+            } else if (madvise(at, page, MADV_DONTFORK) < 0) {
+                error = -errno;
+                munmap(at, page);
+            } else {
+                lease->page = at;
+                lease->fork_generation = fork_generation;
+            }
+        }
+        close(own);
+    }
+    pthread_mutex_unlock(&lease_mutex);
+    return error;
+}
+
+void rl_lease_drop(rl_lease *lease) {
+    /* In a forked child the page was never there, and its address may be somebody else's by now. */
+    if (lease->page && lease->fork_generation == fork_generation)
+        munmap(lease->page, (size_t)sysconf(_SC_PAGESIZE));
+    lease->page = NULL;
+}
+
+int rl_lease_held(int fd, int64_t offset) {
+    /* A read lock is asked about: only a write lock, which is what a lease is, stands in its way. */
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
+    if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+        return -errno;
+    return lock.l_type != F_UNLCK;
+}

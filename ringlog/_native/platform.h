@@ -1,0 +1,69 @@
+/* platform.h: everything that asks the operating system, for the binding above.
+ *
+ * The protocol headers work on memory that they are given; these functions get that memory, and wait.
+ * None of them knows Python. Functions that can fail return 0 or a negated errno.
+ */
+#ifndef RINGLOG_PLATFORM_H
+#define RINGLOG_PLATFORM_H
+
+#include <semaphore.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ringlog/layout.h"
+
+/* ---- mapping.c ---- */
+
+enum { RL_MAP_READ = 0, RL_MAP_ANNOUNCE = 1, RL_MAP_WRITE = 2 }; /* nothing, the header, all writable */
+
+typedef struct rl_mapping {
+    rl_ring ring;
+    int fd;         /* our own; carries no lock, so it is a good place to ask about locks from */
+    int mode;       /* RL_MAP_* */
+    int in_memory;  /* the file system keeps nothing on a disk */
+    void *data_base;
+    size_t header_bytes, data_bytes;
+} rl_mapping;
+
+/* Read and check the header behind fd. *why is a literal. Negative: errno. Else an rl_status. */
+int rl_header_probe(int fd, rl_header *out, const char **why);
+/* populate: fault the pages in now, so that the hot path meets none. */
+int rl_mapping_open(rl_mapping *m, int fd, int mode, int populate);
+void rl_mapping_close(rl_mapping *m);
+int rl_mapping_named(const rl_mapping *m);                    /* does the file still have a name? */
+int rl_mapping_sync(const rl_mapping *m, int64_t from, int64_t to); /* data [from, to) is on disk */
+int rl_mapping_sync_header(const rl_mapping *m);
+
+/* A lease: a lock on one byte that lives as long as a mapping which no child inherits. */
+typedef struct rl_lease {
+    void *page; /* NULL: none */
+    uint64_t fork_generation;
+} rl_lease;
+int rl_lease_take(rl_lease *lease, int fd, int64_t offset); /* -EAGAIN: somebody has it */
+void rl_lease_drop(rl_lease *lease);
+int rl_lease_held(int fd, int64_t offset); /* 1: by somebody, maybe us; 0: by nobody */
+
+/* Counts the forks that lie between this process and the one that first loaded us. */
+uint64_t rl_fork_generation(void);
+int rl_install_fork_hooks(void);
+
+/* ---- wait.c ---- */
+
+enum { RL_WAIT_ADAPTIVE = 0, RL_WAIT_SPIN = 1, RL_WAIT_YIELD = 2, RL_WAIT_SLEEP = 3 };
+
+int64_t rl_now(void);       /* Unix nanoseconds */
+int64_t rl_monotonic(void); /* nanoseconds on a clock that never steps */
+void rl_wake_all(uint32_t *futex);
+
+/* Wait for something behind `position`, for at most `limit` ns and never more than 100 ms. 1: there is
+ * something. *spin is the caller's memory of what spinning is worth. */
+int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait, int announce, int first,
+                 int64_t *spin);
+/* Wait until the reader in `slot` needs nothing before `position`, at most `limit` ns, never over 5 ms. */
+void rl_wait_room(const rl_ring *ring, int slot, int64_t position, int64_t limit);
+/* Wait for a token for at most `limit` ns. 1: we have it. */
+int rl_sem_wait(sem_t *sem, int64_t limit);
+/* Give others a turn: until somebody else owns the word, at most a millisecond. */
+void rl_step_back(const rl_header *h);
+
+#endif

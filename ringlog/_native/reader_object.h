@@ -1,0 +1,48 @@
+/* reader_object.h: what the two halves of the native Reader share: reader_take.c, which is hot, and
+ * reader_type.c, the steps that the policy in Python is made of.
+ */
+#ifndef RINGLOG_READER_OBJECT_H
+#define RINGLOG_READER_OBJECT_H
+
+#include "core.h"
+#include "turn.h"
+
+#include "ringlog/reader.h"
+#include "ringlog/seek.h"
+#include "ringlog/sleepers.h"
+
+typedef struct ReaderObject {
+    PyObject_HEAD
+    MappingObject *mapping; /* NULL: closed, or never opened */
+    PyTypeObject *event_type;
+    rl_ring ring;
+    rl_reader at;
+    rl_copy_fn copy; /* NULL: don't verify */
+    rl_reader_slot *slot; /* NULL: lossy */
+    uint32_t slot_index;
+    int64_t overrun_from;  /* >= 0: events from this sequence on are already known to be lost */
+    int64_t not_before;    /* skip events before this time; 0: none */
+    int64_t spin;
+    uint64_t fork_generation;
+    rl_turn turn;
+    char named;
+    char announce; /* may say in the header that it sleeps */
+    char wait;     /* RL_WAIT_* */
+    char stopping; /* close() waits for the turn */
+} ReaderObject;
+
+/* Call a method of the Python subclass that raises. Returns 0. */
+int rl_reader_raise(ReaderObject *self, const char *name);
+/* Open, not being closed, and (if it has a slot) not from before a fork? Otherwise 0 and an exception. */
+int rl_reader_usable(ReaderObject *self);
+/* Tell the writer that everything before our position is finished, and wake it if it waited for that. */
+void rl_reader_publish_cursor(ReaderObject *self);
+/* Stand at the oldest intact event, as far as a cursor can hold it. 0: an exception. */
+int rl_reader_rejoin(ReaderObject *self);
+
+PyObject *rl_reader_poll(ReaderObject *, PyObject *);
+PyObject *rl_reader_read(ReaderObject *, PyObject *, PyObject *);
+PyObject *rl_reader_read_many(ReaderObject *, PyObject *, PyObject *);
+PyObject *rl_reader_iternext(ReaderObject *);
+
+#endif

@@ -1,0 +1,298 @@
+/* reader_take.c: poll, read, read_many and iteration, the hot half of the native Reader.
+ *
+ * Whatever needs a decision is a method of the Python subclass, called by name: _overrun (raise, or
+ * count and go on), and those that raise: _corrupt, _ended, _removed, _unusable.
+ */
+#include "reader_object.h"
+
+#define NAME_CHECK_SLICES 10 /* of waiting: does the file still have its name? at least each second */
+
+typedef enum Taken { TAKEN, NOTHING, ENDED, FAILED } Taken;
+
+int rl_reader_raise(ReaderObject *self, const char *name) {
+    PyObject *result = PyObject_CallMethod((PyObject *)self, name, NULL);
+    if (result) {
+        Py_DECREF(result);
+        PyErr_Format(PyExc_SystemError, "%s did not raise", name);
+    }
+    return 0;
+}
+
+int rl_reader_usable(ReaderObject *self) {
+    if (RL_LIKELY(self->mapping && !self->stopping &&
+                  (!self->slot || self->fork_generation == rl_fork_generation())))
+        return 1;
+    return rl_reader_raise(self, "_unusable");
+}
+
+void rl_reader_publish_cursor(ReaderObject *self) {
+    rl_header *h = self->ring.header;
+    rl_place place = {self->at.position, self->at.sequence};
+    rl_cursor_store(self->slot, place);
+    /* No fence before this look: a writer that sleeps just now wakes by itself within milliseconds.
+     * It wants a whole stride, so waking it earlier than the gate would only cost both of us. */
+    if (RL_UNLIKELY(RL_LOAD_RELAXED(&h->room_wanted)) &&
+        place.position >= RL_LOAD_RELAXED(&h->gate_offset) &&
+        rl_sleepers_taken(&h->room_wanted, &h->room_futex))
+        rl_wake_all(&h->room_futex);
+}
+
+int rl_reader_rejoin(ReaderObject *self) {
+    rl_place place;
+    if (!rl_tail(&self->ring, &place) ||
+        (self->slot && !rl_cursor_join(&self->ring, self->slot, self->slot_index, &place)))
+        return rl_reader_raise(self, "_corrupt");
+    rl_reader_place(&self->at, place);
+    return 1;
+}
+
+/* Whatever was asked for before is finished now. */
+static inline void finish_previous(ReaderObject *self) {
+    if (self->named && RL_LOAD_RELAXED(&self->slot->cursor) != self->at.position)
+        rl_reader_publish_cursor(self);
+}
+
+/* We were passed: go to the oldest event, and let policy say what that means. TAKEN: go on. */
+static Taken overrun(ReaderObject *self) {
+    int64_t first = self->overrun_from >= 0 ? self->overrun_from : self->at.sequence;
+    rl_place tail;
+    if (!rl_tail(&self->ring, &tail))
+        return rl_reader_raise(self, "_corrupt"), FAILED;
+    if (self->at.position < tail.position && !rl_reader_rejoin(self))
+        return FAILED;
+    self->overrun_from = -1;
+    if (self->at.sequence <= first)
+        return TAKEN;
+    PyObject *result = PyObject_CallMethod((PyObject *)self, "_overrun", "LL", (long long)first,
+                                           (long long)self->at.sequence - 1);
+    if (!result)
+        return FAILED;
+    Py_DECREF(result);
+    return TAKEN;
+}
+
+static Taken corrupt(ReaderObject *self, const char *why) {
+    PyObject *result = PyObject_CallMethod((PyObject *)self, "_corrupt", "s", why);
+    Py_XDECREF(result);
+    return FAILED;
+}
+
+/* Nothing new: for now, or for good? */
+static Taken nothing(ReaderObject *self) {
+    rl_header *h = self->ring.header;
+    if (RL_UNLIKELY(RL_LOAD_ACQUIRE(&h->ended) == self->at.position)) /* pairs with mapping_end */
+        return ENDED;
+    if (RL_UNLIKELY(RL_LOAD_ACQUIRE(&h->removed))) /* pairs with mapping_mark_removed */
+        return rl_reader_raise(self, "_removed"), FAILED;
+    return NOTHING;
+}
+
+/* The bytes of the entry that rl_reader_next showed, and whether they are what they were. */
+static rl_status copy_out(ReaderObject *self, const rl_entry *entry, const uint8_t *data, PyObject **out) {
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)entry->size);
+    *out = bytes;
+    if (!bytes)
+        return RL_OK;
+    uint32_t sum = entry->checksum;
+    PyThreadState *released = entry->size >= RL_GIL_BYTES ? PyEval_SaveThread() : NULL;
+    if (self->copy)
+        sum = self->copy(PyBytes_AS_STRING(bytes), data, entry->size);
+    else
+        memcpy(PyBytes_AS_STRING(bytes), data, entry->size);
+    if (released)
+        PyEval_RestoreThread(released);
+    rl_status status = rl_reader_check(&self->ring, &self->at);
+    if (status == RL_OK && RL_UNLIKELY(sum != entry->checksum))
+        status = RL_CORRUPT;
+    if (RL_UNLIKELY(status != RL_OK)) {
+        Py_DECREF(bytes);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* The next event, without waiting. With `sole` unset it leaves errors for the next call. */
+static inline Taken take(ReaderObject *self, int sole, PyObject **event) {
+    rl_entry entry;
+    const uint8_t *data;
+    PyObject *bytes;
+    for (;;) {
+        rl_status status = RL_UNLIKELY(self->overrun_from >= 0)
+                               ? RL_OVERRUN
+                               : rl_reader_next(&self->ring, &self->at, &entry, &data);
+        if (RL_LIKELY(status == RL_OK)) {
+            if (RL_UNLIKELY(self->not_before)) {
+                if (entry.timestamp < self->not_before) {
+                    rl_reader_advance(&self->at, &entry);
+                    continue;
+                }
+                self->not_before = 0;
+            }
+            status = copy_out(self, &entry, data, &bytes);
+            if (RL_LIKELY(status == RL_OK)) {
+                if (!bytes)
+                    return FAILED;
+                *event = rl_event_new(self->event_type, self->at.sequence, entry.timestamp, bytes);
+                if (!*event)
+                    return FAILED;
+                rl_reader_advance(&self->at, &entry);
+                return TAKEN;
+            }
+        }
+        if (status == RL_EMPTY)
+            return sole ? nothing(self) : NOTHING;
+        if (!sole)
+            return NOTHING;
+        if (status != RL_OVERRUN)
+            return corrupt(self, status == RL_OK ? "" : self->at.position > self->at.head
+                                                           ? "the stream went back"
+                                                           : "the bytes do not match size or checksum");
+        if (overrun(self) == FAILED)
+            return FAILED;
+    }
+}
+
+static inline Taken take_one(ReaderObject *self, PyObject **event) {
+    Taken taken = take(self, 1, event);
+    if (self->slot && !self->named && taken == TAKEN)
+        rl_reader_publish_cursor(self);
+    return taken;
+}
+
+/* Wait, a slice at a time, until there may be something or `deadline` has come. */
+static Taken wait_and_take(ReaderObject *self, int64_t deadline, PyObject **event) {
+    for (int slice = 0;; slice++) {
+        Taken taken = take_one(self, event);
+        if (taken != NOTHING)
+            return taken;
+        int64_t limit = deadline == INT64_MAX ? INT64_MAX : deadline - rl_monotonic();
+        if (limit <= 0)
+            return NOTHING;
+        int announce = self->announce, wait = self->wait;
+        rl_ring ring = self->ring;
+        int64_t position = self->at.position;
+        Py_BEGIN_ALLOW_THREADS
+        rl_wait_head(&ring, position, limit, wait, announce, slice == 0, &self->spin);
+        Py_END_ALLOW_THREADS
+        if (PyErr_CheckSignals() < 0 || !rl_reader_usable(self))
+            return FAILED;
+        int check = announce ? NAME_CHECK_SLICES : NAME_CHECK_SLICES * 100; /* those slices are 1 ms */
+        if (slice % check == check - 1 && !rl_mapping_named(&self->mapping->map))
+            return rl_reader_raise(self, "_removed"), FAILED;
+    }
+}
+
+/* Enter a usable reader. -1: an exception; 0: it is taken until after `deadline`. */
+static int enter(ReaderObject *self, int64_t deadline) {
+    switch (rl_turn_enter(&self->turn, deadline)) {
+    case RL_TURN_TAKEN:
+        if (rl_reader_usable(self))
+            return 1;
+        rl_turn_leave(&self->turn);
+        return -1;
+    case RL_TURN_TIMEOUT:
+        return 0;
+    case RL_TURN_REENTERED:
+        PyErr_SetString(PyExc_RuntimeError, "this Reader is already being read further down in this thread");
+        return -1;
+    default:
+        return -1;
+    }
+}
+
+PyObject *rl_reader_poll(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
+    PyObject *event = NULL;
+    int entered = enter(self, 0); /* another thread is reading: what comes is its, so there is none for us */
+    if (entered == 0)
+        Py_RETURN_NONE;
+    if (entered < 0)
+        return NULL;
+    finish_previous(self);
+    Taken taken = take_one(self, &event);
+    rl_turn_leave(&self->turn);
+    if (RL_LIKELY(taken == TAKEN))
+        return event;
+    if (taken == NOTHING)
+        Py_RETURN_NONE;
+    if (taken == ENDED)
+        rl_reader_raise(self, "_ended");
+    return NULL;
+}
+
+PyObject *rl_reader_read(ReaderObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"timeout", NULL};
+    PyObject *timeout = Py_None, *event = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:read", names, &timeout))
+        return NULL;
+    int64_t limit = rl_parse_timeout(timeout), deadline = rl_deadline(limit);
+    int entered = limit == -2 ? -1 : enter(self, deadline);
+    if (entered < 0)
+        return NULL;
+    Taken taken = NOTHING;
+    if (entered) {
+        finish_previous(self);
+        taken = wait_and_take(self, deadline, &event);
+        rl_turn_leave(&self->turn);
+    }
+    if (taken == NOTHING)
+        PyErr_SetString(PyExc_TimeoutError, "no event came in time");
+    else if (taken == ENDED)
+        rl_reader_raise(self, "_ended");
+    return taken == TAKEN ? event : NULL;
+}
+
+/* After a first event: as many more as are there, up to `limit`, in one list. */
+static PyObject *gather(ReaderObject *self, PyObject *first, Py_ssize_t limit) {
+    PyObject *list = PyList_New(0), *event = first;
+    int error = !list;
+    for (Py_ssize_t count = 1; !error; count++) {
+        error = PyList_Append(list, event) < 0;
+        Py_CLEAR(event);
+        if (error || count >= limit || take(self, 0, &event) != TAKEN)
+            break;
+    }
+    Py_XDECREF(event);
+    if (self->slot && !self->named)
+        rl_reader_publish_cursor(self);
+    if (PyErr_Occurred())
+        Py_CLEAR(list);
+    return list;
+}
+
+PyObject *rl_reader_read_many(ReaderObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"limit", "timeout", NULL};
+    Py_ssize_t limit = 1024;
+    PyObject *timeout = NULL, *first = NULL, *list = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|nO:read_many", names, &limit, &timeout))
+        return NULL;
+    if (limit < 1) {
+        PyErr_SetString(PyExc_ValueError, "limit must be at least 1");
+        return NULL;
+    }
+    int64_t wait = timeout ? rl_parse_timeout(timeout) : 0, deadline = rl_deadline(wait);
+    int entered = wait == -2 ? -1 : enter(self, deadline);
+    if (entered < 0)
+        return NULL;
+    if (entered == 0)
+        return PyList_New(0);
+    finish_previous(self);
+    Taken taken = wait_and_take(self, deadline, &first);
+    if (taken == TAKEN)
+        list = gather(self, first, limit);
+    else if (taken == NOTHING)
+        list = PyList_New(0);
+    rl_turn_leave(&self->turn);
+    if (taken == ENDED)
+        rl_reader_raise(self, "_ended");
+    return list;
+}
+
+PyObject *rl_reader_iternext(ReaderObject *self) {
+    PyObject *event = NULL;
+    if (enter(self, INT64_MAX) <= 0)
+        return NULL;
+    finish_previous(self);
+    Taken taken = wait_and_take(self, INT64_MAX, &event); /* ENDED: NULL without an exception stops it */
+    rl_turn_leave(&self->turn);
+    return taken == TAKEN ? event : NULL;
+}

@@ -1,0 +1,187 @@
+/* reader_type.c: the native Reader's type, and the steps that reader.py is made of. */
+#include "reader_object.h"
+
+static PyObject *reader_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs)) {
+    ReaderObject *self = (ReaderObject *)type->tp_alloc(type, 0);
+    if (self) {
+        rl_turn_init(&self->turn);
+        self->overrun_from = -1;
+    }
+    return (PyObject *)self;
+}
+
+static void reader_dealloc(ReaderObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Py_CLEAR(self->mapping);
+    Py_CLEAR(self->event_type);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static int reader_traverse(ReaderObject *self, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->mapping);
+    Py_VISIT(self->event_type);
+    return 0;
+}
+
+static int is_attached(ReaderObject *self) {
+    return self->mapping ? 1 : rl_reader_raise(self, "_unusable");
+}
+
+static PyObject *reader_attach(ReaderObject *self, PyObject *args) {
+    MappingObject *mapping;
+    int slot, named, verify, wait;
+    CoreState *state = rl_core_state(Py_TYPE(self));
+    if (!state || !PyArg_ParseTuple(args, "O!ippi", state->mapping_type, &mapping, &slot, &named, &verify, &wait))
+        return NULL;
+    if (self->mapping || slot >= (int)mapping->map.ring.max_readers || wait < 0 || wait > RL_WAIT_SLEEP) {
+        PyErr_SetString(PyExc_ValueError, "cannot attach a reader here");
+        return NULL;
+    }
+    self->ring = mapping->map.ring;
+    self->slot = slot < 0 ? NULL : &rl_readers(self->ring.header)[slot];
+    self->slot_index = slot < 0 ? 0 : (uint32_t)slot;
+    self->named = (char)named;
+    self->announce = mapping->map.mode != RL_MAP_READ;
+    self->wait = (char)wait;
+    self->copy = verify ? mapping->checksum->copy : NULL;
+    self->fork_generation = rl_fork_generation();
+    self->stopping = 0;
+    Py_INCREF(state->event_type);
+    self->event_type = state->event_type;
+    Py_INCREF(mapping);
+    self->mapping = mapping;
+    Py_RETURN_NONE;
+}
+
+static PyObject *reader_detach(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
+    if (!self->mapping)
+        Py_RETURN_NONE;
+    if (self->fork_generation == rl_fork_generation()) {
+        self->stopping = 1;
+        if (self->turn.holder && self->announce) { /* somebody sleeps in here: let it see */
+            RL_FETCH_ADD(&self->ring.header->sleepers_futex, 1);
+            rl_wake_all(&self->ring.header->sleepers_futex);
+        }
+        rl_turn_result result = rl_turn_enter(&self->turn, INT64_MAX);
+        if (result != RL_TURN_TAKEN) {
+            self->stopping = 0;
+            if (result == RL_TURN_REENTERED)
+                PyErr_SetString(PyExc_RuntimeError, "this Reader is being read further down in this thread");
+            return NULL;
+        }
+        rl_turn_leave(&self->turn);
+    }
+    Py_CLEAR(self->mapping);
+    self->slot = NULL;
+    memset(&self->ring, 0, sizeof self->ring);
+    Py_RETURN_NONE;
+}
+
+/* Stand at a place; events from `lost_from` up to it are known to be gone (-1: none are). */
+static PyObject *reader_place(ReaderObject *self, PyObject *args) {
+    long long position, sequence, lost_from, not_before;
+    if (!PyArg_ParseTuple(args, "LLLL", &position, &sequence, &lost_from, &not_before) || !is_attached(self))
+        return NULL;
+    rl_place place = {position, sequence};
+    if (self->slot && !rl_cursor_join(&self->ring, self->slot, self->slot_index, &place)) {
+        rl_reader_raise(self, "_corrupt");
+        return NULL;
+    }
+    /* The gate had passed it: whoever asked for this very place has lost what lies between. */
+    if (place.position != position && lost_from < 0)
+        lost_from = sequence;
+    rl_reader_place(&self->at, place);
+    self->overrun_from = lost_from;
+    self->not_before = not_before;
+    return rl_place_tuple(place.position, place.sequence);
+}
+
+static PyObject *reader_forget_loss(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
+    self->overrun_from = -1;
+    Py_RETURN_NONE;
+}
+
+static PyObject *reader_finish(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
+    if (!rl_reader_usable(self))
+        return NULL;
+    if (self->slot)
+        rl_reader_publish_cursor(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *reader_iter(PyObject *self) {
+    Py_INCREF(self);
+    return self;
+}
+
+static PyObject *reader_lag(ReaderObject *self, void *Py_UNUSED(closure)) {
+    rl_place head;
+    if (!rl_reader_usable(self))
+        return NULL;
+    if (!rl_head(&self->ring, &head)) {
+        rl_reader_raise(self, "_corrupt");
+        return NULL;
+    }
+    int64_t lag = head.sequence - self->at.sequence;
+    return PyLong_FromLongLong(lag > 0 ? lag : 0);
+}
+
+static PyObject *reader_state(ReaderObject *self, void *Py_UNUSED(closure)) {
+    const char *state = !self->mapping || self->stopping                                     ? "closed"
+                        : self->slot && self->fork_generation != rl_fork_generation() ? "forked"
+                                                                                      : "open";
+    return PyUnicode_FromString(state);
+}
+
+static PyMethodDef reader_methods[] = {
+    {"poll", (PyCFunction)rl_reader_poll, METH_NOARGS,
+     "poll($self)\n--\n\n"
+     "Return the next Event, or None if there is none now. Never waits.\n\n"
+     "Raises Overrun (the writer has passed this reader; it then stands at the oldest event),\n"
+     "CorruptStream (it stays where it is until seek()), StreamEnded, RingRemoved, ClosedError."},
+    {"read", (PyCFunction)(void (*)(void))rl_reader_read, METH_VARARGS | METH_KEYWORDS,
+     "read($self, timeout=None)\n--\n\n"
+     "Return the next Event, waiting for it up to `timeout` seconds (None: for ever).\n\n"
+     "Waiting spins for microseconds, then sleeps until the writer wakes it; the GIL is free and\n"
+     "Ctrl-C works. Raises TimeoutError, and what poll() raises."},
+    {"read_many", (PyCFunction)(void (*)(void))rl_reader_read_many, METH_VARARGS | METH_KEYWORDS,
+     "read_many($self, limit=1024, timeout=0.0)\n--\n\n"
+     "Return a list of up to `limit` Events, waiting up to `timeout` seconds for the first.\n\n"
+     "An empty list if none came. What was whole is returned before an error behind it is raised,\n"
+     "by the next call. Raises ValueError (limit below 1), and what poll() raises."},
+    {"_attach", (PyCFunction)reader_attach, METH_VARARGS, NULL},
+    {"_detach", (PyCFunction)reader_detach, METH_NOARGS, NULL},
+    {"_place", (PyCFunction)reader_place, METH_VARARGS, NULL},
+    {"_forget_loss", (PyCFunction)reader_forget_loss, METH_NOARGS, NULL},
+    {"_finish", (PyCFunction)reader_finish, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static PyMemberDef reader_members[] = {
+    {"position", T_LONGLONG, offsetof(ReaderObject, at) + offsetof(rl_reader, position), READONLY,
+     "Position in the stream, in bytes, of the next event to read."},
+    {"sequence", T_LONGLONG, offsetof(ReaderObject, at) + offsetof(rl_reader, sequence), READONLY,
+     "Sequence of the next event to read."},
+    {NULL, 0, 0, 0, NULL},
+};
+static PyGetSetDef reader_getset[] = {
+    {"lag", (getter)reader_lag, NULL,
+     "How many events have been published that this reader has not read. Raises ClosedError.", NULL},
+    {"_state", (getter)reader_state, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+static PyType_Slot reader_slots[] = {{Py_tp_new, reader_new},
+                                     {Py_tp_dealloc, reader_dealloc},
+                                     {Py_tp_traverse, reader_traverse},
+                                     {Py_tp_methods, reader_methods},
+                                     {Py_tp_members, reader_members},
+                                     {Py_tp_getset, reader_getset},
+                                     {Py_tp_iter, reader_iter},
+                                     {Py_tp_iternext, rl_reader_iternext},
+                                     {0, NULL}};
+PyType_Spec rl_reader_spec = {.name = "ringlog._core.Reader",
+                              .basicsize = sizeof(ReaderObject),
+                              .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+                              .slots = reader_slots};

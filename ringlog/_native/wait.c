@@ -1,0 +1,137 @@
+/* wait.c: clocks, futexes, semaphores, and how long to spin before asking the kernel. */
+#include "platform.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ringlog/sleepers.h"
+
+#define MICROSECOND INT64_C(1000)
+#define MILLISECOND INT64_C(1000000)
+#define SECOND INT64_C(1000000000)
+#define LONGEST_SLEEP (100 * MILLISECOND) /* so a waker killed before its wake strands nobody */
+#define LONGEST_ROOM_SLEEP (5 * MILLISECOND)
+#define LONGEST_SPIN (50 * MICROSECOND)
+#define SHORTEST_SPIN (1 * MICROSECOND)
+#define POLL_INTERVAL (1 * MILLISECOND) /* of a reader that may not announce that it sleeps */
+
+static int64_t read_clock(clockid_t id) {
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
+}
+
+int64_t rl_now(void) { return read_clock(CLOCK_REALTIME); }
+int64_t rl_monotonic(void) { return read_clock(CLOCK_MONOTONIC); }
+
+static struct timespec spec(int64_t ns) {
+    struct timespec t = {.tv_sec = ns / SECOND, .tv_nsec = ns % SECOND};
+    return t;
+}
+
+static void futex_wait(uint32_t *futex, uint32_t seen, int64_t limit) {
+    struct timespec t = spec(limit);
+    syscall(SYS_futex, futex, FUTEX_WAIT, seen, &t, NULL, 0);
+}
+
+void rl_wake_all(uint32_t *futex) { syscall(SYS_futex, futex, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
+
+static void nap(int64_t ns) {
+    struct timespec t = spec(ns);
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+/* Spinning is only worth anything if whoever we wait for can run meanwhile. */
+static int cores(void) {
+    static int known; /* a benign race: every thread finds the same number */
+    if (!known) {
+        cpu_set_t set;
+        known = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    }
+    return known;
+}
+
+static int has_news(const rl_ring *ring, int64_t position) {
+    /* Acquire: pairs with the publication; the reader that we return to loads it again anyway. */
+    return RL_LOAD_ACQUIRE(&ring->header->write_offset) != position;
+}
+
+/* Look for news for `ns`; every few microseconds let somebody else have the core. */
+static int spin_for(const rl_ring *ring, int64_t position, int64_t ns, int yielding) {
+    int64_t until = rl_monotonic() + ns;
+    do {
+        for (int k = 0; k < 32; k++) {
+            if (has_news(ring, position))
+                return 1;
+            RL_PAUSE();
+        }
+        if (yielding)
+            sched_yield();
+    } while (rl_monotonic() < until);
+    return has_news(ring, position);
+}
+
+int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait, int announce, int first,
+                 int64_t *spin) {
+    rl_header *h = ring->header;
+    if (limit > LONGEST_SLEEP)
+        limit = LONGEST_SLEEP;
+    if (limit <= 0)
+        return has_news(ring, position);
+    if (wait == RL_WAIT_SPIN || wait == RL_WAIT_YIELD)
+        return spin_for(ring, position, limit, wait == RL_WAIT_YIELD || cores() < 2);
+    if (wait == RL_WAIT_ADAPTIVE && first) {
+        if (*spin == 0)
+            *spin = LONGEST_SPIN / 4;
+        if (cores() > 1 && spin_for(ring, position, *spin < limit ? *spin : limit, 0)) {
+            *spin = *spin * 2 < LONGEST_SPIN ? *spin * 2 : LONGEST_SPIN;
+            return 1;
+        }
+        *spin = *spin / 2 > SHORTEST_SPIN ? *spin / 2 : SHORTEST_SPIN;
+        for (int k = 0; k < 2; k++) {
+            sched_yield();
+            if (has_news(ring, position))
+                return 1;
+        }
+    }
+    if (!announce) {
+        nap(limit < POLL_INTERVAL ? limit : POLL_INTERVAL);
+        return has_news(ring, position);
+    }
+    uint32_t seen = rl_sleep_announce(&h->sleepers, &h->sleepers_futex);
+    if (!has_news(ring, position))
+        futex_wait(&h->sleepers_futex, seen, limit);
+    return has_news(ring, position);
+}
+
+void rl_wait_room(const rl_ring *ring, int slot, int64_t position, int64_t limit) {
+    rl_header *h = ring->header;
+    const int64_t *cursor = &rl_readers(h)[slot].cursor;
+    uint32_t seen = rl_sleep_announce(&h->room_wanted, &h->room_futex);
+    /* A reader looks at the flag without a fence, to keep its loop cheap: the short limit makes up. */
+    if (RL_LOAD_RELAXED(cursor) < position)
+        futex_wait(&h->room_futex, seen, limit < LONGEST_ROOM_SLEEP ? limit : LONGEST_ROOM_SLEEP);
+}
+
+int rl_sem_wait(sem_t *sem, int64_t limit) {
+    if (limit <= 0)
+        return sem_trywait(sem) == 0;
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 30)
+    struct timespec until = spec(rl_monotonic() + limit);
+    return sem_clockwait(sem, CLOCK_MONOTONIC, &until) == 0;
+#else
+    struct timespec until = spec(rl_now() + limit); /* a clock step can only make one slice longer */
+    return sem_timedwait(sem, &until) == 0;
+#endif
+}
+
+void rl_step_back(const rl_header *h) {
+    int64_t until = rl_monotonic() + MILLISECOND;
+    while (RL_LOAD_RELAXED(&h->owner) == 0 && rl_monotonic() < until)
+        nap(20 * MICROSECOND);
+}

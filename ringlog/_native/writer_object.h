@@ -1,0 +1,48 @@
+/* writer_object.h: what the two halves of the native Writer share: writer_append.c, which is hot, and
+ * writer_type.c, the steps that the policy in Python is made of.
+ */
+#ifndef RINGLOG_WRITER_OBJECT_H
+#define RINGLOG_WRITER_OBJECT_H
+
+#include "core.h"
+#include "turn.h"
+
+#include "ringlog/owner.h"
+#include "ringlog/recover.h"
+#include "ringlog/sleepers.h"
+#include "ringlog/writer.h"
+
+typedef struct WriterObject {
+    PyObject_HEAD
+    MappingObject *mapping; /* NULL: closed, or never opened */
+    SemaphoreObject *semaphore;
+    rl_ring ring;
+    rl_writer_slot *slot;
+    rl_copy_fn copy;
+    uint64_t me;
+    uint64_t fork_generation;
+    int64_t timeout;
+    int64_t named_stride; /* the stride in which we last saw that the file still has its name */
+    rl_turn turn;
+    char session; /* the lock is held from open to close */
+    char durable; /* sync="always" */
+    char ended;
+    char orphan; /* the file has lost its name */
+    char stopping; /* close() waits for the turn */
+} WriterObject;
+
+/* Call a method of the Python subclass that raises. Returns 0. */
+int rl_writer_raise(WriterObject *self, const char *name);
+/* Open, not ended, not being closed, not from before a fork? Otherwise 0 and an exception. */
+int rl_writer_usable(WriterObject *self);
+/* Let go of the lock, post, and wake who sleeps for events, in this order. */
+void rl_writer_unlock(WriterObject *self, int published, int *contended);
+/* Data from `from` on, then a commit record that names it, are on disk. 0: an exception. */
+int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from);
+/* Take the turn of a usable writer. 0: an exception. */
+int rl_writer_enter(WriterObject *self);
+
+PyObject *rl_writer_append(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *rl_writer_append_many(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
+#endif

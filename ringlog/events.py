@@ -1,0 +1,68 @@
+"""What is told about a ring: the snapshot that `ringlog.info` returns, and its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ringlog._core import Event
+
+__all__ = ["Event", "ReaderInfo", "RingInfo", "State", "WriterInfo"]
+
+State = Literal["active", "idle", "stopped", "dead"]
+
+
+@dataclass(frozen=True)
+class WriterInfo:
+    """A process that has the ring open for writing.
+
+    state: "active" (published within the last second), "idle", "stopped" (SIGSTOP, or a debugger),
+    "dead" (its lease is gone and nobody has taken its slot yet).
+    age: seconds since it last published, or since it opened the ring if it has not.
+    """
+
+    pid: int
+    state: State
+    age: float
+
+
+@dataclass(frozen=True)
+class ReaderInfo:
+    """A reader with a slot: lossless ones, and named ones also while their reader is gone.
+
+    Lossy readers cost nothing and leave no trace, so they are not listed. state: "active" (it has
+    events to read), "idle" (it has read everything), "stopped", "dead" (it holds nobody up).
+    sequence: the first event that it has not finished. lag: events published from there on.
+    """
+
+    name: str | None
+    pid: int
+    state: State
+    lossless: bool
+    sequence: int
+    lag: int
+
+
+@dataclass(frozen=True)
+class RingInfo:
+    """A snapshot of a ring.
+
+    write_offset and tail_offset are positions in the stream, in bytes; event_count is how many events
+    were published since it began, tail_count the sequence of the oldest one that is still there.
+    start_timestamp: Unix nanoseconds. writer: the last to publish, or None if that one has closed.
+    """
+
+    path: str
+    stream_id: str
+    version: int
+    capacity: int
+    data_start: int
+    write_offset: int
+    event_count: int
+    start_timestamp: int
+    tail_offset: int
+    tail_count: int
+    ended: bool
+    writer: WriterInfo | None
+    writers: tuple[WriterInfo, ...]
+    readers: tuple[ReaderInfo, ...]

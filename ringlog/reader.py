@@ -1,0 +1,326 @@
+"""Reader: opening, policy and errors. The hot methods are inherited from the native core."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from types import TracebackType
+from typing import Any, Literal
+
+from ringlog import _core, liveness, ring
+from ringlog.errors import (
+    ClosedError,
+    CorruptStream,
+    NameInUse,
+    Overrun,
+    RingRemoved,
+    StreamEnded,
+    TooManyReaders,
+)
+
+Start = Literal["latest", "oldest"] | int | datetime
+_WAITS = ("adaptive", "spin", "yield", "sleep")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_Place = tuple[int, int]
+
+
+class Reader(_core.Reader):
+    """The reading end of a ring.
+
+    path: the ring. start: "latest", the next event to be published; "oldest"; a sequence (int); or a
+    datetime, the first event not before it (naive is local time). lossless: the writer waits for this
+    reader; needs a slot, and write permission. name: lossless, and the position is kept in the ring when
+    the reader goes: the next one of that name goes on at the first event not finished (at least once; an
+    event is finished when the next is asked for, by commit(), or by leaving the `with` block without an
+    exception), and `start` counts only for a name that is new. on_overrun: "raise", or "skip" and count
+    in `lost`. verify: check each event's CRC-32. wait: how to wait: "adaptive" spins for microseconds,
+    then sleeps until woken; "spin"; "yield"; "sleep". open_timeout: seconds to wait for the file.
+
+    A lossy reader costs the writer nothing. With read permission alone it works too, but polls every
+    millisecond when it waits. Use it as a context manager and iterate over it; iteration stops when the
+    stream has ended. Several threads may share one: they take turns. Pickling passes the arguments, not
+    the position. A forked child may go on with a lossy reader (from where the parent's stood), but not
+    with one that has a slot: that raises ClosedError.
+
+    Raises FileNotFoundError, PermissionError, NotARing, VersionMismatch, StreamTruncated, CorruptStream,
+    ValueError (a sequence beyond the next event; a bad argument), NameInUse, TooManyReaders.
+    """
+
+    def __init__(
+        self,
+        path: ring.StrPath,
+        *,
+        start: Start = "latest",
+        lossless: bool = False,
+        name: str | None = None,
+        on_overrun: Literal["raise", "skip"] = "raise",
+        verify: bool = True,
+        wait: Literal["adaptive", "spin", "yield", "sleep"] = "adaptive",
+        open_timeout: float = 0.0,
+    ) -> None:
+        _check_start(start)
+        raw_name = _check_name(name)
+        if on_overrun not in ("raise", "skip"):
+            raise ValueError(f'on_overrun must be "raise" or "skip", not {on_overrun!r}')
+        if wait not in _WAITS:
+            raise ValueError(f"wait must be one of {', '.join(map(repr, _WAITS))}, not {wait!r}")
+        self._arguments: dict[str, Any] = {
+            "start": start,
+            "lossless": lossless,
+            "name": name,
+            "on_overrun": on_overrun,
+            "verify": verify,
+            "wait": wait,
+            "open_timeout": open_timeout,
+        }
+        self._pid = os.getpid()
+        self._path = os.path.abspath(os.fspath(path))
+        self._lost = 0
+        self._named = name is not None
+        self._skip = on_overrun == "skip"
+        self._slot, self._epoch = -1, 0
+        self._lease: _core.Lease | None = None
+        self._mapping = self._open(need_slot=lossless or self._named, timeout=open_timeout)
+        try:
+            resume = None
+            if lossless or self._named:
+                resume = self._claim_slot(raw_name)
+            self._attach(self._mapping, self._slot, self._named, verify, _WAITS.index(wait))
+            if resume is None:
+                self._go_to(start)
+            else:
+                self._resume(resume)
+        except BaseException:
+            self._release()
+            raise
+
+    def _open(self, *, need_slot: bool, timeout: float) -> _core.Mapping:
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                mapping = self._attach_file(need_slot)
+            except FileNotFoundError:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise
+                time.sleep(min(0.01, left))
+                continue
+            ring.restart_after_crash(mapping, self._path)
+            return mapping
+
+    def _attach_file(self, need_slot: bool) -> _core.Mapping:
+        try:
+            return ring.attach(self._path, os.O_RDWR, _core.MAP_ANNOUNCE)[0]
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            if need_slot:
+                raise PermissionError(
+                    errno.EACCES, "a lossless or named reader needs write permission", self._path
+                ) from None
+            return ring.attach(self._path, os.O_RDONLY, _core.MAP_READ)[0]
+
+    def _claim_slot(self, raw_name: bytes) -> _Place | None:
+        """Take a slot. The cursor to go on from, if the name has one."""
+        mapping = self._mapping
+        flags = _core.READER_LOSSLESS | (_core.READER_NAMED if self._named else 0)
+        table = liveness.take_lease(mapping, _core.TABLE_LEASE)
+        try:
+            slots = [ring.reader_slot(mapping, slot) for slot in range(mapping.snapshot()["max_readers"])]
+            resume = None
+            chosen = range(len(slots))
+            if self._named:
+                for slot, seen in enumerate(slots):
+                    if seen.raw_name != raw_name or not seen.flags & _core.READER_NAMED:
+                        continue
+                    if seen.status != _core.SLOT_FREE and mapping.held(liveness.reader_offset(slot)):
+                        who = liveness.describe(seen.pid, seen.start_time)
+                        raise NameInUse(f"{raw_name.decode()!r} is in use by {who}")
+                    if seen.kept:
+                        resume, chosen = (seen.position, seen.sequence), range(slot, slot + 1)
+                        break
+            for slot in chosen:
+                if resume is None and slots[slot].kept and slots[slot].flags & _core.READER_NAMED:
+                    continue
+                lease = mapping.lease(liveness.reader_offset(slot))
+                if lease is None:
+                    continue
+                pid, start_time = liveness.own_identity()
+                self._lease, self._slot = lease, slot
+                self._epoch = mapping.claim_reader(slot, pid, start_time, time.time_ns(), flags, raw_name)
+                return resume
+        finally:
+            table.drop()
+        if resume is not None:
+            raise NameInUse(f"{raw_name.decode()!r} is in use")
+        raise TooManyReaders(f"{self._path}: all {len(slots)} slots are taken (max_readers at creation)")
+
+    # ---- places ----
+
+    def _go_to(self, start: Start) -> None:
+        not_before = 0
+        lost_from = -1
+        if start == "latest":
+            place = self._mapping.head()
+        elif start == "oldest":
+            place = self._mapping.tail()
+        elif isinstance(start, datetime):
+            not_before = _unix_nanoseconds(start)
+            place = self._find(self._mapping.seek_time, not_before)
+        else:
+            assert isinstance(start, int)
+            head = self._mapping.head()
+            if start > head[1]:
+                raise ValueError(f"sequence {start} is beyond the next event, {head[1]}")
+            place = self._find(self._mapping.seek_sequence, start)
+            if place[1] > start:
+                lost_from = start
+        self._place(*place, lost_from, not_before)
+        if start in ("latest", "oldest") or not_before:
+            self._forget_loss()  # whatever the writer took meanwhile was not asked for by name
+
+    def _resume(self, cursor: _Place) -> None:
+        tail, head = self._mapping.tail(), self._mapping.head()
+        if cursor[1] < tail[1]:
+            self._place(*tail, cursor[1], 0)
+        else:
+            self._place(*min(cursor, head), -1, 0)
+
+    def _find(self, seek: Any, goal: int) -> _Place:
+        """Seek, and again if the writer passed us while we walked."""
+        place: _Place | None = None
+        with contextlib.suppress(ValueError):
+            for _ in range(1000):
+                place = seek(goal)
+                if place is not None:
+                    return place
+            return self._mapping.tail()
+        raise CorruptStream(f"{self._path}: head, tail and entries contradict each other")
+
+    # ---- what the native half asks ----
+
+    def _overrun(self, first: int, last: int) -> None:
+        self._lost += last - first + 1
+        if not self._skip:
+            raise Overrun(first, last)
+
+    def _corrupt(self, why: str = "head and tail of the stream are damaged") -> None:
+        raise CorruptStream(f"{self._path}: at position {self.position}, sequence {self.sequence}: {why}")
+
+    def _ended(self) -> None:
+        raise StreamEnded(f"{self._path}: the stream has ended")
+
+    def _removed(self) -> None:
+        raise RingRemoved(f"{self._path}: the ring was removed")
+
+    def _unusable(self) -> None:
+        if self._state == "forked":
+            raise ClosedError(
+                f"this Reader has a slot that belongs to process {self._pid}, which forked this one: "
+                "open another here"
+            )
+        raise ClosedError("this Reader is closed")
+
+    # ---- the rest of the API ----
+
+    @property
+    def lost(self) -> int:
+        """How many events the writer overwrote before this reader read them."""
+        return self._lost
+
+    def seek(self, start: Start) -> None:
+        """Go to another place: as `start` of the constructor. A named reader's cursor moves with it.
+
+        Raises ValueError (a sequence beyond the next event), CorruptStream, ClosedError. A sequence that
+        is gone raises Overrun at the next read.
+        """
+        _check_start(start)
+        if self._state != "open":
+            self._unusable()
+        self._go_to(start)
+
+    def commit(self) -> None:
+        """All that was returned so far is finished: the next reader of this name goes on behind it.
+
+        Does nothing for readers without a name. Raises ClosedError.
+        """
+        self._finish()
+
+    def close(self) -> None:
+        """Let go of the ring; closing twice does nothing. A read that waits in another thread raises
+        ClosedError. A named reader's last event stays unfinished unless commit() was called."""
+        if hasattr(self, "_mapping"):
+            self._release()
+
+    def __iter__(self) -> Iterator[_core.Event]:
+        return self
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and self._named and self._state == "open":
+            self.commit()
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_mapping"):
+            if self._state == "open" and self._pid == os.getpid():
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            with contextlib.suppress(Exception):
+                self.close()
+
+    def __repr__(self) -> str:
+        return f"<ringlog.Reader {self._path!r} at {self.sequence} {self._state}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (type(self), self._path, self._arguments)
+
+    def _release(self) -> None:
+        ours = self._state != "forked" and self._pid == os.getpid()
+        self._detach()
+        if ours and self._lease is not None:
+            mapping, slot, epoch = self._mapping, self._slot, self._epoch
+            gone = _core.SLOT_PARKED if self._named else _core.SLOT_FREE
+            if not mapping.set_reader(slot, epoch, _core.SLOT_ACTIVE, gone):
+                mapping.set_reader(slot, epoch, _core.SLOT_CLAIMED, _core.SLOT_FREE)
+            self._lease.drop()
+        del self._mapping
+
+
+def _reopen(kind: type[Reader], path: str, arguments: dict[str, Any]) -> Reader:
+    return kind(path, **arguments)
+
+
+def _check_start(start: object) -> None:
+    if start in ("latest", "oldest") or isinstance(start, datetime):
+        return
+    if isinstance(start, bool) or not isinstance(start, int):
+        if isinstance(start, str):
+            raise ValueError(f'start must be "latest", "oldest", a sequence or a datetime, not {start!r}')
+        raise TypeError(f"start must be a str, an int or a datetime, not {type(start).__name__}")
+    if start < 0:
+        raise ValueError(f"a sequence is 0 or more, not {start}")
+
+
+def _check_name(name: str | None) -> bytes:
+    if name is None:
+        return b""
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a str, not {type(name).__name__}")
+    raw = name.encode()
+    if not 1 <= len(raw) <= _core.NAME_BYTES:
+        raise ValueError(f"a name has 1 to {_core.NAME_BYTES} bytes of UTF-8, not {len(raw)}")
+    return raw
+
+
+def _unix_nanoseconds(moment: datetime) -> int:
+    """Exact to the microsecond that a datetime knows. Naive is local time."""
+    return (moment.astimezone(timezone.utc) - _EPOCH) // timedelta(microseconds=1) * 1000

@@ -1,0 +1,366 @@
+"""Rings as files: making, opening, describing and removing them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+import time
+from dataclasses import dataclass
+
+from ringlog import _core, liveness, lock
+from ringlog.errors import (
+    CorruptStream,
+    NameInUse,
+    NotARing,
+    RinglogError,
+    StreamTruncated,
+    VersionMismatch,
+)
+from ringlog.events import ReaderInfo, RingInfo, WriterInfo
+
+DEFAULT_CAPACITY = 16 << 20
+DEFAULT_MAX_READERS = 64
+LARGEST_CAPACITY = 1 << 40
+ACTIVE_NS = 1_000_000_000
+
+StrPath = str | os.PathLike[str]
+
+
+def create(
+    path: StrPath,
+    capacity: int = DEFAULT_CAPACITY,
+    *,
+    max_readers: int = DEFAULT_MAX_READERS,
+    mode: int = 0o600,
+    exist_ok: bool = False,
+) -> RingInfo:
+    """Make an empty ring and return its RingInfo.
+
+    capacity: bytes of events that it keeps, a power of two, at least 64 KiB. max_readers: how many
+    lossless and named readers it can have (1 to 4096; lossy ones are not counted). mode: permissions,
+    exactly these. The space is allocated now, so a full disk is an error here and not a signal later
+    (some network and copy-on-write file systems promise nothing). The file appears whole or not at all.
+
+    Raises FileExistsError (unless exist_ok: then the existing ring is described, and ValueError if a
+    capacity was asked for that it does not have), ValueError (a capacity that is no power of two: the
+    message names the next one), OSError (no space, no permission, or a file system on which locks do
+    not exclude each other).
+    """
+    path = os.path.abspath(os.fspath(path))
+    check_capacity(capacity)
+    if isinstance(max_readers, bool) or not isinstance(max_readers, int):
+        raise TypeError(f"max_readers must be an int, not {type(max_readers).__name__}")
+    if not 1 <= max_readers <= _core.MAX_READERS:
+        raise ValueError(f"max_readers must be 1 to {_core.MAX_READERS}, not {max_readers}")
+    if not 0 <= mode <= 0o777:
+        raise ValueError(f"mode must be 0 to 0o777, not {mode:#o}")
+    try:
+        _build(path, capacity, max_readers, mode)
+    except FileExistsError:
+        if not exist_ok:
+            raise
+        existing = info(path)
+        if capacity not in (existing.capacity, DEFAULT_CAPACITY):
+            raise ValueError(f"{path} has a capacity of {existing.capacity}, not {capacity}") from None
+        return existing
+    return info(path)
+
+
+def check_capacity(capacity: int) -> None:
+    """Raise TypeError or ValueError unless a ring can have this capacity."""
+    if isinstance(capacity, bool) or not isinstance(capacity, int):
+        raise TypeError(f"capacity must be an int, not {type(capacity).__name__}")
+    if capacity > LARGEST_CAPACITY:
+        raise ValueError(f"capacity {capacity} is over the largest, {LARGEST_CAPACITY}")
+    if capacity < _core.MIN_CAPACITY:
+        raise ValueError(f"capacity {capacity} is below the smallest, {_core.MIN_CAPACITY}")
+    if capacity & (capacity - 1):
+        raise ValueError(
+            f"capacity {capacity} is not a power of two; the next one is {1 << capacity.bit_length()}"
+        )
+
+
+def _build(path: str, capacity: int, max_readers: int, mode: int) -> None:
+    directory, name = os.path.split(path)
+    if not name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if os.path.lexists(path):  # before space is taken; the link below decides
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+    file_id = secrets.token_bytes(16)
+    header = _core.format_header(
+        capacity, max_readers, time.time_ns(), secrets.token_bytes(16), file_id, lock.boot_id()
+    )
+    folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    temporary: str | None = None
+    try:
+        try:
+            fd = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT):
+                raise
+            # A file system without nameless files: one that nobody would look for.
+            temporary = f".{name}.{file_id.hex()}"
+            flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+            fd = os.open(temporary, flags, 0o600, dir_fd=folder)
+        semaphore = lock.semaphore_name(file_id)
+        try:
+            _allocate(fd, len(header) + capacity, path)
+            os.pwrite(fd, header, 0)
+            os.fchmod(fd, mode)
+            _check_locks_exclude(fd, path)
+            lock.make_semaphore(semaphore, mode)
+            source = temporary or f"/proc/self/fd/{fd}"
+            try:
+                os.link(source, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
+            except BaseException:
+                lock.remove_semaphore(semaphore)
+                raise
+        finally:
+            os.close(fd)
+    except FileExistsError:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
+    finally:
+        if temporary:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=folder)
+        os.close(folder)
+
+
+def _allocate(fd: int, size: int, path: str) -> None:
+    try:
+        os.posix_fallocate(fd, 0, size)
+    except OSError as error:
+        raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: {size} bytes for a ring", path) from None
+
+
+def _check_locks_exclude(fd: int, path: str) -> None:
+    """Leases are locks between two opens of one file. Some network file systems don't keep them apart."""
+    mapping = _core.Mapping(fd, _core.MAP_READ, populate=False)
+    offset = liveness.writer_offset(0)
+    lease = liveness.take_slot(mapping, offset)
+    held = lease is not None and mapping.held(offset)
+    if lease is not None:
+        lease.drop()
+    if not held or mapping.held(offset):
+        raise OSError(errno.EOPNOTSUPP, "file locks do not work between processes here", path)
+
+
+# ---- opening ----
+
+
+def check_header(fd: int, path: str) -> None:
+    """Raise the error that says why the file behind fd is no ring that we can use."""
+    status, why, version = _core.probe_header(fd)
+    if status == _core.STATUS_NOT_RING:
+        raise NotARing(f"{path}: not a ring: {why}")
+    if status == _core.STATUS_OTHER_VERSION:
+        raise VersionMismatch(
+            f"{path}: {why} {version if why == 'format version' else ''}".rstrip()
+            + f", but this release knows version {_core.VERSION}"
+        )
+    if status == _core.STATUS_TRUNCATED:
+        raise StreamTruncated(f"{path}: {why}: {os.fstat(fd).st_size} bytes are left")
+    if status != _core.STATUS_OK:
+        raise CorruptStream(f"{path}: the header is damaged: {why}")
+
+
+def attach(path: str, flags: int, mode: int, *, populate: bool = True) -> tuple[_core.Mapping, int]:
+    """Open, check and map a ring; its file's permissions too. Raises OSError and what check_header does."""
+    try:
+        fd = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block, and is no ring
+    except IsADirectoryError:
+        raise NotARing(f"{path}: not a ring: a directory") from None
+    try:
+        check_header(fd, path)
+        return _core.Mapping(fd, mode, populate=populate), lock.file_mode(fd)
+    finally:
+        os.close(fd)
+
+
+def restart_after_crash(mapping: _core.Mapping, path: str) -> None:
+    """If the machine has restarted since the ring was used, go back to what is surely on disk.
+
+    Raises CorruptStream if that is needed and the mapping is read-only.
+    """
+    now = lock.boot_id()
+    if mapping.snapshot()["boot_id"] == now:
+        return
+    if mapping.mode == _core.MAP_READ:
+        raise CorruptStream(
+            f"{path}: the machine has restarted since it was written; a Writer has to open it first"
+        )
+    lease = liveness.take_lease(mapping, _core.RESTART_LEASE)
+    try:
+        if mapping.snapshot()["boot_id"] != now:
+            mapping.restart(secrets.token_bytes(16), now)
+    finally:
+        lease.drop()
+
+
+# ---- describing ----
+
+
+@dataclass(frozen=True)
+class WriterSlot:
+    """A writer slot as it stands in the file."""
+
+    epoch: int
+    status: int
+    pid: int
+    start_time: int
+    opened: int
+    last_publish: int
+
+
+@dataclass(frozen=True)
+class ReaderSlot:
+    """A reader slot as it stands in the file."""
+
+    epoch: int
+    status: int
+    pid: int
+    start_time: int
+    opened: int
+    flags: int
+    raw_name: bytes
+    position: int
+    sequence: int
+
+    @property
+    def name(self) -> str | None:
+        return self.raw_name.decode("utf-8", "replace") if self.flags & _core.READER_NAMED else None
+
+    @property
+    def kept(self) -> bool:
+        """It holds a cursor: of a live reader, or of a name whose reader is gone."""
+        return self.status == _core.SLOT_ACTIVE or (
+            self.status == _core.SLOT_PARKED and bool(self.flags & _core.READER_NAMED)
+        )
+
+
+def reader_slot(mapping: _core.Mapping, slot: int) -> ReaderSlot:
+    return ReaderSlot(*mapping.reader_slot(slot))
+
+
+def info(path: StrPath) -> RingInfo:
+    """Return a RingInfo: a snapshot of the ring, its writers and its readers.
+
+    Needs only read permission, changes nothing, never waits. Raises FileNotFoundError, PermissionError,
+    NotARing, VersionMismatch, StreamTruncated, CorruptStream.
+    """
+    path = os.path.abspath(os.fspath(path))
+    mapping, _ = attach(path, os.O_RDONLY, _core.MAP_READ, populate=False)
+    seen = mapping.snapshot()
+    if not seen["whole"]:
+        raise CorruptStream(f"{path}: head and tail of the stream are damaged")
+    writers = {}
+    for slot in range(_core.MAX_WRITERS):
+        writer = WriterSlot(*mapping.writer_slot(slot))
+        if writer.status == _core.SLOT_ACTIVE:
+            writers[slot, writer.epoch] = _writer_info(mapping, slot, writer)
+    readers = []
+    for slot in range(seen["max_readers"]):
+        reader = reader_slot(mapping, slot)
+        if reader.kept:
+            readers.append(_reader_info(mapping, slot, reader, seen["event_count"]))
+    last = seen["last_owner"]
+    return RingInfo(
+        path=path,
+        stream_id=seen["stream_id"].hex(),
+        version=seen["version"],
+        capacity=seen["capacity"],
+        data_start=seen["data_start"],
+        write_offset=seen["write_offset"],
+        event_count=seen["event_count"],
+        start_timestamp=seen["start_timestamp"],
+        tail_offset=seen["tail_offset"],
+        tail_count=seen["tail_count"],
+        ended=seen["ended"],
+        writer=writers.get((last & 0xFFFF, last >> 16)) if last else None,
+        writers=tuple(writers.values()),
+        readers=tuple(readers),
+    )
+
+
+def _writer_info(mapping: _core.Mapping, slot: int, seen: WriterSlot) -> WriterInfo:
+    age = time.time_ns() - (seen.last_publish or seen.opened)
+    state = liveness.state(
+        seen.pid,
+        seen.start_time,
+        alive=mapping.held(liveness.writer_offset(slot)),
+        active=bool(seen.last_publish) and age < ACTIVE_NS,
+    )
+    return WriterInfo(seen.pid, state, max(0, age) / 1e9)
+
+
+def _reader_info(mapping: _core.Mapping, slot: int, seen: ReaderSlot, event_count: int) -> ReaderInfo:
+    lag = max(0, event_count - seen.sequence)
+    alive = seen.status == _core.SLOT_ACTIVE and mapping.held(liveness.reader_offset(slot))
+    return ReaderInfo(
+        name=seen.name,
+        pid=seen.pid,
+        state=liveness.state(seen.pid, seen.start_time, alive=alive, active=lag > 0),
+        lossless=bool(seen.flags & _core.READER_LOSSLESS),
+        sequence=seen.sequence,
+        lag=lag,
+    )
+
+
+# ---- removing ----
+
+
+def unlink(path: StrPath) -> None:
+    """Remove a ring: the file and its semaphore. Writers get RingRemoved, readers once they have read
+    what is there; the memory is freed when the last of them lets go.
+
+    Raises FileNotFoundError, PermissionError, NotARing (nothing is removed then), VersionMismatch.
+    """
+    path = os.path.abspath(os.fspath(path))
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+        writable = True
+    except IsADirectoryError:
+        raise NotARing(f"{path}: not a ring: a directory") from None
+    except PermissionError:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        writable = False
+    try:
+        with contextlib.suppress(StreamTruncated, CorruptStream):  # damaged ones can go too
+            check_header(fd, path)
+        file_id = os.pread(fd, 16, 144)
+        opened = os.fstat(fd)
+        now = os.stat(path)  # noqa: PTH116
+        if not stat.S_ISREG(now.st_mode) or (now.st_dev, now.st_ino) != (opened.st_dev, opened.st_ino):
+            raise RinglogError(f"{path}: was replaced while it was being removed")
+        os.unlink(path)  # noqa: PTH108
+        with contextlib.suppress(OSError, RinglogError):
+            check_header(fd, path)
+            if writable:
+                _core.Mapping(fd, _core.MAP_ANNOUNCE, populate=False).mark_removed()
+        lock.remove_semaphore(lock.semaphore_name(file_id))
+    finally:
+        os.close(fd)
+
+
+def forget(path: StrPath, name: str) -> None:
+    """Drop the cursor of a named reader that is gone, and free its slot.
+
+    Raises NameInUse (its reader lives), KeyError (no such name), and what opening the ring raises.
+    """
+    path = os.path.abspath(os.fspath(path))
+    mapping, _ = attach(path, os.O_RDWR, _core.MAP_ANNOUNCE, populate=False)
+    table = liveness.take_lease(mapping, _core.TABLE_LEASE)
+    try:
+        for slot in range(mapping.snapshot()["max_readers"]):
+            seen = reader_slot(mapping, slot)
+            if seen.kept and seen.name == name:
+                if mapping.held(liveness.reader_offset(slot)):
+                    raise NameInUse(f"{name!r} is in use by {liveness.describe(seen.pid, seen.start_time)}")
+                mapping.set_reader(slot, seen.epoch, seen.status, _core.SLOT_FREE)
+                return
+    finally:
+        table.drop()
+    raise KeyError(name)

@@ -1,0 +1,345 @@
+"""Writer: opening, policy and errors. The hot methods are inherited from the native core."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+import warnings
+from types import TracebackType
+from typing import Any, Literal
+
+from ringlog import _core, liveness, lock, ring
+from ringlog.errors import (
+    ClosedError,
+    CorruptStream,
+    EventTooLarge,
+    RingFull,
+    RingRemoved,
+    StreamEnded,
+    WriterBusy,
+)
+
+
+class Writer(_core.Writer):
+    """The writing end of a ring.
+
+    path: the ring; created if missing, with `capacity` (default 16 MiB). capacity: if given, it must be
+    the ring's. lock: "append" takes the write lock for each append or batch, so that threads and even
+    several processes share the writer's role; "session" takes it once, from open to close. timeout:
+    seconds that an append (or, for a session, opening) waits for the lock or for a lossless reader; None
+    waits for ever. sync: "none" leaves the disk to the kernel; "always" has every append on disk before
+    it returns and before readers see it; a number of seconds syncs that often.
+
+    Use it as a context manager. Several threads may share one: they take turns. Pickling it (to a
+    spawned process) passes the arguments; the copy opens the ring by path. A forked child must open its
+    own: using the parent's raises ClosedError.
+
+    Raises NotARing, VersionMismatch, StreamTruncated, CorruptStream, OSError, WriterBusy (the lock; or
+    64 writers are attached), ValueError (capacity, or sync on a file system in memory).
+    """
+
+    def __init__(
+        self,
+        path: ring.StrPath,
+        *,
+        capacity: int | None = None,
+        lock: Literal["append", "session"] = "append",
+        timeout: float | None = None,
+        sync: Literal["none", "always"] | float = "none",
+    ) -> None:
+        if lock not in ("append", "session"):
+            raise ValueError(f'lock must be "append" or "session", not {lock!r}')
+        if capacity is not None:
+            ring.check_capacity(capacity)
+        self._interval = _sync_interval(sync)
+        self._arguments: dict[str, Any] = {
+            "capacity": capacity,
+            "lock": lock,
+            "timeout": timeout,
+            "sync": sync,
+        }
+        self._pid = os.getpid()
+        self._path = os.path.abspath(os.fspath(path))
+        self._sync_error: Exception | None = None
+        self._syncer: threading.Thread | None = None
+        self._stop_syncing = threading.Event()
+        self._mapping, mode = self._open(capacity)
+        try:
+            self._semaphore = _open_semaphore(self._mapping, mode)
+            self._slot, self._epoch, self._lease = _claim_slot(self._mapping)
+        except BaseException:
+            del self._mapping
+            raise
+        try:
+            self._attach(self._mapping, self._slot, self._epoch, timeout, sync == "always")
+            self._set_semaphore(self._semaphore.native)
+            if lock == "session":
+                self._open_session()
+            if self._interval is not None and sync != "always":
+                self._syncer = threading.Thread(target=self._sync_often, name="ringlog-sync", daemon=True)
+                self._syncer.start()
+        except BaseException:
+            self._release()
+            raise
+
+    def _open(self, capacity: int | None) -> tuple[_core.Mapping, int]:
+        for _ in range(100):
+            try:
+                mapping, mode = ring.attach(self._path, os.O_RDWR, _core.MAP_WRITE)
+            except FileNotFoundError:
+                with contextlib.suppress(FileExistsError):  # somebody else was faster: open theirs
+                    ring.create(self._path, capacity or ring.DEFAULT_CAPACITY)
+                continue
+            seen = mapping.snapshot()
+            if capacity is not None and capacity != seen["capacity"]:
+                raise ValueError(f"{self._path} has a capacity of {seen['capacity']}, not {capacity}")
+            if self._interval is not None:
+                if seen["in_memory"]:
+                    raise ValueError(f"{self._path}: sync on a file system in memory can keep nothing")
+                _sync_directory(self._path)
+            ring.restart_after_crash(mapping, self._path)
+            return mapping, mode
+        raise RingRemoved(f"{self._path}: is removed again and again")
+
+    def _open_session(self) -> None:
+        self._enter()
+        try:
+            timeout = self._timeout_ns
+            self._lock(lock.FOREVER if timeout is None else time.monotonic_ns() + timeout)
+            self._begin_session()
+        finally:
+            self._leave()
+
+    # ---- what the native half asks ----
+
+    def _lock(self, deadline: int) -> None:
+        lock.acquire(self, self._mapping, self._semaphore, deadline)
+
+    def _step_back(self) -> None:
+        lock.step_back(self, self._semaphore)
+
+    def _reap(self, slot: int) -> None:
+        """If the reader in this slot is dead, it stops counting; a name keeps its cursor."""
+        seen = ring.reader_slot(self._mapping, slot)
+        if seen.status == _core.SLOT_ACTIVE and not self._mapping.held(liveness.reader_offset(slot)):
+            gone = _core.SLOT_PARKED if seen.flags & _core.READER_NAMED else _core.SLOT_FREE
+            self._mapping.set_reader(slot, seen.epoch, _core.SLOT_ACTIVE, gone)
+
+    def _unusable(self) -> None:
+        state = self._state
+        if state == "forked":
+            raise ClosedError(
+                f"this Writer belongs to process {self._pid}, which forked this one: open another here"
+            )
+        if state == "ended":
+            raise StreamEnded(f"{self._path}: this Writer has ended the stream; another Writer may go on")
+        raise ClosedError("this Writer is closed")
+
+    def _removed(self) -> None:
+        raise RingRemoved(f"{self._path}: the ring was removed")
+
+    def _corrupt(self) -> None:
+        raise CorruptStream(f"{self._path}: head, tail and entries contradict each other")
+
+    def _too_large(self, size: int, limit: int, batch: bool) -> None:
+        what = "a batch with its 16-byte entries" if batch else "an event"
+        raise EventTooLarge(f"{what} can have {limit} bytes in this ring, not {size}")
+
+    def _ring_full(self, slot: int) -> None:
+        seen = ring.reader_slot(self._mapping, slot)
+        name = f"{seen.name!r}, " if seen.name else ""
+        raise RingFull(f"no room: the reader {name}{liveness.describe(seen.pid, seen.start_time)} is behind")
+
+    def _session_lost(self) -> None:
+        raise WriterBusy(f"{self._path}: the session was taken from this Writer")
+
+    def _busy_thread(self) -> None:
+        raise WriterBusy("another thread is writing with this Writer")
+
+    def _reentered(self) -> None:
+        raise WriterBusy("this thread is inside a call of this Writer already")
+
+    # ---- the rest of the API ----
+
+    def sync(self) -> None:
+        """What was appended before is on disk, and will be found after a crash of the machine.
+
+        Blocks for the lock, up to the timeout, and for the disk. Raises ValueError on a file system in
+        memory, OSError if the disk fails, WriterBusy, ClosedError.
+        """
+        if self._sync_error is not None:
+            error, self._sync_error = self._sync_error, None
+            raise error
+        if self._state != "open":
+            self._unusable()
+        if self._mapping.snapshot()["in_memory"]:
+            raise ValueError(f"{self._path}: sync on a file system in memory can keep nothing")
+        with self._locked():
+            self._commit()
+
+    def end(self) -> None:
+        """End the stream: readers stop after the last event. Waiting ones are woken.
+
+        This Writer is then done; a later one may go on. Blocks for the lock. Raises WriterBusy,
+        RingRemoved, ClosedError.
+        """
+        with self._locked():
+            self._mapping.end()
+            self._set_ended()
+
+    def close(self) -> None:
+        """Let go of the ring; closing twice does nothing. Waits for other threads inside this Writer,
+        whose calls raise ClosedError. With `sync` set it syncs first."""
+        if not hasattr(self, "_mapping"):
+            return
+        if self._state == "forked":
+            self._detach()
+            del self._mapping
+            return
+        self._stop_syncing.set()
+        if self._syncer is not None:
+            self._syncer.join()
+        try:
+            if self._interval is not None and self._state in ("open", "ended"):
+                self._close_clean()
+        finally:
+            self._release()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_mapping"):
+            if self._state != "forked":
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            with contextlib.suppress(Exception):
+                self.close()
+
+    def __repr__(self) -> str:
+        return f"<ringlog.Writer {self._path!r} {self._state}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (type(self), self._path, self._arguments)
+
+    # ---- inside ----
+
+    @contextlib.contextmanager
+    def _locked(self) -> Any:
+        self._enter()
+        try:
+            timeout = self._timeout_ns
+            if self._arguments["lock"] == "append":
+                self._lock(lock.FOREVER if timeout is None else time.monotonic_ns() + timeout)
+            try:
+                if self._mapping.snapshot()["removed"]:
+                    self._removed()
+                yield
+            finally:
+                self._unlock()
+        finally:
+            self._unlock()
+            self._leave()
+
+    def _sync_often(self) -> None:
+        assert self._interval is not None
+        synced = -1
+        while not self._stop_syncing.wait(self._interval):
+            head = self._mapping.snapshot()["write_offset"]
+            if head != synced:
+                try:
+                    self.sync()
+                    synced = head
+                except WriterBusy:
+                    continue
+                except Exception as error:  # told by the next sync() or close()
+                    self._sync_error = error
+                    return
+
+    def _close_clean(self) -> None:
+        """The last one out notes that everything is on disk."""
+        with self._turn_and_table():
+            self._commit()
+            others = (
+                self._mapping.held(liveness.writer_offset(slot))
+                for slot in range(_core.MAX_WRITERS)
+                if slot != self._slot
+            )
+            if not any(others):
+                self._mapping.set_clean(True)
+        if self._sync_error is not None:
+            raise self._sync_error
+
+    @contextlib.contextmanager
+    def _turn_and_table(self) -> Any:
+        table = liveness.take_lease(self._mapping, _core.TABLE_LEASE)
+        try:
+            self._lock_for_close()
+            yield
+        finally:
+            self._unlock()
+            table.drop()
+
+    def _lock_for_close(self) -> None:
+        if self._arguments["lock"] == "append" and self._state == "open":
+            timeout = self._timeout_ns
+            self._lock(lock.FOREVER if timeout is None else time.monotonic_ns() + timeout)
+
+    def _release(self) -> None:
+        if not hasattr(self, "_mapping"):
+            return
+        self._detach()
+        self._mapping.free_writer(self._slot, self._epoch)
+        self._lease.drop()
+        self._semaphore.close()
+        del self._mapping
+
+
+def _reopen(kind: type[Writer], path: str, arguments: dict[str, Any]) -> Writer:
+    return kind(path, **arguments)
+
+
+def _sync_interval(sync: object) -> float | None:
+    """Seconds between syncs; 0.0 for "always", None for "none"."""
+    if sync == "none":
+        return None
+    if sync == "always":
+        return 0.0
+    if isinstance(sync, (int, float)) and not isinstance(sync, bool) and sync > 0:
+        return float(sync)
+    raise ValueError(f'sync must be "none", "always" or a number of seconds over 0, not {sync!r}')
+
+
+def _sync_directory(path: str) -> None:
+    """The file's name is on disk too."""
+    for name, flags in ((path, os.O_RDONLY), (os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)):
+        fd = os.open(name, flags | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _open_semaphore(mapping: _core.Mapping, mode: int) -> lock.Semaphore:
+    return lock.Semaphore(lock.semaphore_name(mapping.snapshot()["file_id"]), mode)
+
+
+def _claim_slot(mapping: _core.Mapping) -> tuple[int, int, _core.Lease]:
+    table = liveness.take_lease(mapping, _core.TABLE_LEASE)
+    try:
+        for slot in range(_core.MAX_WRITERS):
+            lease = mapping.lease(liveness.writer_offset(slot))
+            if lease is not None:
+                epoch = mapping.claim_writer(slot, *liveness.own_identity(), time.time_ns())
+                if mapping.snapshot()["clean"]:
+                    mapping.set_clean(False)
+                return slot, epoch, lease
+    finally:
+        table.drop()
+    raise WriterBusy(f"{_core.MAX_WRITERS} writers have this ring open")
