@@ -1,5 +1,6 @@
 """One writer, many readers, one machine: a shared-memory event ring with a native core."""
 
+from ringlog.describe import info
 from ringlog.errors import (
     ClosedError,
     CorruptStream,
@@ -19,7 +20,7 @@ from ringlog.errors import (
 from ringlog.events import Event, ReaderInfo, RingInfo, WriterInfo
 from ringlog.include import get_include
 from ringlog.reader import Reader
-from ringlog.ring import create, forget, info, unlink
+from ringlog.ring import create, forget, unlink
 from ringlog.writer import Writer
 
 __version__ = "0.1.0"

@@ -32,7 +32,7 @@ def make_semaphore(name: str, mode: int) -> None:
     with contextlib.suppress(posix_ipc.ExistentialError):
         posix_ipc.Semaphore(name, posix_ipc.O_CREX, mode=mode & 0o666, initial_value=1).close()
         with contextlib.suppress(OSError):  # the umask cut bits off; glibc keeps semaphores here
-            os.chmod(f"/dev/shm/sem.{name[1:]}", mode & 0o666)  # noqa: PTH101
+            os.chmod(f"/dev/shm/sem.{name[1:]}", mode & 0o666)
 
 
 def remove_semaphore(name: str) -> None:

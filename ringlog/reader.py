@@ -12,21 +12,18 @@ from datetime import datetime, timedelta, timezone
 from types import TracebackType
 from typing import Any, Literal
 
-from ringlog import _core, liveness, ring
+from ringlog import _core, files, slots
 from ringlog.errors import (
     ClosedError,
     CorruptStream,
-    NameInUse,
     Overrun,
     RingRemoved,
     StreamEnded,
-    TooManyReaders,
 )
 
 Start = Literal["latest", "oldest"] | int | datetime
 _WAITS = ("adaptive", "spin", "yield", "sleep")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_Place = tuple[int, int]
 
 
 class Reader(_core.Reader):
@@ -53,7 +50,7 @@ class Reader(_core.Reader):
 
     def __init__(
         self,
-        path: ring.StrPath,
+        path: files.StrPath,
         *,
         start: Start = "latest",
         lossless: bool = False,
@@ -83,18 +80,17 @@ class Reader(_core.Reader):
         self._lost = 0
         self._named = name is not None
         self._skip = on_overrun == "skip"
-        self._slot, self._epoch = -1, 0
-        self._lease: _core.Lease | None = None
+        self._claim: slots.Claim | None = None
         self._mapping = self._open(need_slot=lossless or self._named, timeout=open_timeout)
         try:
-            resume = None
             if lossless or self._named:
-                resume = self._claim_slot(raw_name)
-            self._attach(self._mapping, self._slot, self._named, verify, _WAITS.index(wait))
-            if resume is None:
-                self._go_to(start)
+                self._claim = slots.claim_reader(self._mapping, raw_name)
+            slot = self._claim.slot if self._claim else -1
+            self._attach(self._mapping, slot, self._named, verify, _WAITS.index(wait))
+            if self._claim and self._claim.cursor:
+                self._resume(self._claim.cursor)
             else:
-                self._resume(resume)
+                self._go_to(start)
         except BaseException:
             self._release()
             raise
@@ -110,12 +106,12 @@ class Reader(_core.Reader):
                     raise
                 time.sleep(min(0.01, left))
                 continue
-            ring.restart_after_crash(mapping, self._path)
+            files.restart_after_crash(mapping, self._path)
             return mapping
 
     def _attach_file(self, need_slot: bool) -> _core.Mapping:
         try:
-            return ring.attach(self._path, os.O_RDWR, _core.MAP_ANNOUNCE)[0]
+            return files.attach(self._path, os.O_RDWR, _core.MAP_ANNOUNCE)[0]
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise
@@ -123,42 +119,7 @@ class Reader(_core.Reader):
                 raise PermissionError(
                     errno.EACCES, "a lossless or named reader needs write permission", self._path
                 ) from None
-            return ring.attach(self._path, os.O_RDONLY, _core.MAP_READ)[0]
-
-    def _claim_slot(self, raw_name: bytes) -> _Place | None:
-        """Take a slot. The cursor to go on from, if the name has one."""
-        mapping = self._mapping
-        flags = _core.READER_LOSSLESS | (_core.READER_NAMED if self._named else 0)
-        table = liveness.take_lease(mapping, _core.TABLE_LEASE)
-        try:
-            slots = [ring.reader_slot(mapping, slot) for slot in range(mapping.snapshot()["max_readers"])]
-            resume = None
-            chosen = range(len(slots))
-            if self._named:
-                for slot, seen in enumerate(slots):
-                    if seen.raw_name != raw_name or not seen.flags & _core.READER_NAMED:
-                        continue
-                    if seen.status != _core.SLOT_FREE and mapping.held(liveness.reader_offset(slot)):
-                        who = liveness.describe(seen.pid, seen.start_time)
-                        raise NameInUse(f"{raw_name.decode()!r} is in use by {who}")
-                    if seen.kept:
-                        resume, chosen = (seen.position, seen.sequence), range(slot, slot + 1)
-                        break
-            for slot in chosen:
-                if resume is None and slots[slot].kept and slots[slot].flags & _core.READER_NAMED:
-                    continue
-                lease = mapping.lease(liveness.reader_offset(slot))
-                if lease is None:
-                    continue
-                pid, start_time = liveness.own_identity()
-                self._lease, self._slot = lease, slot
-                self._epoch = mapping.claim_reader(slot, pid, start_time, time.time_ns(), flags, raw_name)
-                return resume
-        finally:
-            table.drop()
-        if resume is not None:
-            raise NameInUse(f"{raw_name.decode()!r} is in use")
-        raise TooManyReaders(f"{self._path}: all {len(slots)} slots are taken (max_readers at creation)")
+            return files.attach(self._path, os.O_RDONLY, _core.MAP_READ)[0]
 
     # ---- places ----
 
@@ -184,16 +145,16 @@ class Reader(_core.Reader):
         if start in ("latest", "oldest") or not_before:
             self._forget_loss()  # whatever the writer took meanwhile was not asked for by name
 
-    def _resume(self, cursor: _Place) -> None:
+    def _resume(self, cursor: slots.Place) -> None:
         tail, head = self._mapping.tail(), self._mapping.head()
         if cursor[1] < tail[1]:
             self._place(*tail, cursor[1], 0)
         else:
             self._place(*min(cursor, head), -1, 0)
 
-    def _find(self, seek: Any, goal: int) -> _Place:
+    def _find(self, seek: Any, goal: int) -> slots.Place:
         """Seek, and again if the writer passed us while we walked."""
-        place: _Place | None = None
+        place: slots.Place | None = None
         with contextlib.suppress(ValueError):
             for _ in range(1000):
                 place = seek(goal)
@@ -286,12 +247,8 @@ class Reader(_core.Reader):
     def _release(self) -> None:
         ours = self._state != "forked" and self._pid == os.getpid()
         self._detach()
-        if ours and self._lease is not None:
-            mapping, slot, epoch = self._mapping, self._slot, self._epoch
-            gone = _core.SLOT_PARKED if self._named else _core.SLOT_FREE
-            if not mapping.set_reader(slot, epoch, _core.SLOT_ACTIVE, gone):
-                mapping.set_reader(slot, epoch, _core.SLOT_CLAIMED, _core.SLOT_FREE)
-            self._lease.drop()
+        if ours and self._claim:
+            slots.release_reader(self._mapping, self._claim)
         del self._mapping
 
 

@@ -1,4 +1,4 @@
-"""Rings as files: making, opening, describing and removing them."""
+"""Rings as files: making and removing them."""
 
 from __future__ import annotations
 
@@ -8,25 +8,17 @@ import os
 import secrets
 import stat
 import time
-from dataclasses import dataclass
 
 from ringlog import _core, liveness, lock
-from ringlog.errors import (
-    CorruptStream,
-    NameInUse,
-    NotARing,
-    RinglogError,
-    StreamTruncated,
-    VersionMismatch,
-)
-from ringlog.events import ReaderInfo, RingInfo, WriterInfo
+from ringlog.describe import info
+from ringlog.errors import CorruptStream, NameInUse, NotARing, RinglogError, StreamTruncated
+from ringlog.events import RingInfo
+from ringlog.files import StrPath, attach, check_header
+from ringlog.slots import reader_slot
 
 DEFAULT_CAPACITY = 16 << 20
 DEFAULT_MAX_READERS = 64
 LARGEST_CAPACITY = 1 << 40
-ACTIVE_NS = 1_000_000_000
-
-StrPath = str | os.PathLike[str]
 
 
 def create(
@@ -133,7 +125,9 @@ def _allocate(fd: int, size: int, path: str) -> None:
     try:
         os.posix_fallocate(fd, 0, size)
     except OSError as error:
-        raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: {size} bytes for a ring", path) from None
+        raise OSError(
+            error.errno, f"{os.strerror(error.errno or 0)}: {size} bytes for a ring", path
+        ) from None
 
 
 def _check_locks_exclude(fd: int, path: str) -> None:
@@ -146,170 +140,6 @@ def _check_locks_exclude(fd: int, path: str) -> None:
         lease.drop()
     if not held or mapping.held(offset):
         raise OSError(errno.EOPNOTSUPP, "file locks do not work between processes here", path)
-
-
-# ---- opening ----
-
-
-def check_header(fd: int, path: str) -> None:
-    """Raise the error that says why the file behind fd is no ring that we can use."""
-    status, why, version = _core.probe_header(fd)
-    if status == _core.STATUS_NOT_RING:
-        raise NotARing(f"{path}: not a ring: {why}")
-    if status == _core.STATUS_OTHER_VERSION:
-        raise VersionMismatch(
-            f"{path}: {why} {version if why == 'format version' else ''}".rstrip()
-            + f", but this release knows version {_core.VERSION}"
-        )
-    if status == _core.STATUS_TRUNCATED:
-        raise StreamTruncated(f"{path}: {why}: {os.fstat(fd).st_size} bytes are left")
-    if status != _core.STATUS_OK:
-        raise CorruptStream(f"{path}: the header is damaged: {why}")
-
-
-def attach(path: str, flags: int, mode: int, *, populate: bool = True) -> tuple[_core.Mapping, int]:
-    """Open, check and map a ring; its file's permissions too. Raises OSError and what check_header does."""
-    try:
-        fd = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block, and is no ring
-    except IsADirectoryError:
-        raise NotARing(f"{path}: not a ring: a directory") from None
-    try:
-        check_header(fd, path)
-        return _core.Mapping(fd, mode, populate=populate), lock.file_mode(fd)
-    finally:
-        os.close(fd)
-
-
-def restart_after_crash(mapping: _core.Mapping, path: str) -> None:
-    """If the machine has restarted since the ring was used, go back to what is surely on disk.
-
-    Raises CorruptStream if that is needed and the mapping is read-only.
-    """
-    now = lock.boot_id()
-    if mapping.snapshot()["boot_id"] == now:
-        return
-    if mapping.mode == _core.MAP_READ:
-        raise CorruptStream(
-            f"{path}: the machine has restarted since it was written; a Writer has to open it first"
-        )
-    lease = liveness.take_lease(mapping, _core.RESTART_LEASE)
-    try:
-        if mapping.snapshot()["boot_id"] != now:
-            mapping.restart(secrets.token_bytes(16), now)
-    finally:
-        lease.drop()
-
-
-# ---- describing ----
-
-
-@dataclass(frozen=True)
-class WriterSlot:
-    """A writer slot as it stands in the file."""
-
-    epoch: int
-    status: int
-    pid: int
-    start_time: int
-    opened: int
-    last_publish: int
-
-
-@dataclass(frozen=True)
-class ReaderSlot:
-    """A reader slot as it stands in the file."""
-
-    epoch: int
-    status: int
-    pid: int
-    start_time: int
-    opened: int
-    flags: int
-    raw_name: bytes
-    position: int
-    sequence: int
-
-    @property
-    def name(self) -> str | None:
-        return self.raw_name.decode("utf-8", "replace") if self.flags & _core.READER_NAMED else None
-
-    @property
-    def kept(self) -> bool:
-        """It holds a cursor: of a live reader, or of a name whose reader is gone."""
-        return self.status == _core.SLOT_ACTIVE or (
-            self.status == _core.SLOT_PARKED and bool(self.flags & _core.READER_NAMED)
-        )
-
-
-def reader_slot(mapping: _core.Mapping, slot: int) -> ReaderSlot:
-    return ReaderSlot(*mapping.reader_slot(slot))
-
-
-def info(path: StrPath) -> RingInfo:
-    """Return a RingInfo: a snapshot of the ring, its writers and its readers.
-
-    Needs only read permission, changes nothing, never waits. Raises FileNotFoundError, PermissionError,
-    NotARing, VersionMismatch, StreamTruncated, CorruptStream.
-    """
-    path = os.path.abspath(os.fspath(path))
-    mapping, _ = attach(path, os.O_RDONLY, _core.MAP_READ, populate=False)
-    seen = mapping.snapshot()
-    if not seen["whole"]:
-        raise CorruptStream(f"{path}: head and tail of the stream are damaged")
-    writers = {}
-    for slot in range(_core.MAX_WRITERS):
-        writer = WriterSlot(*mapping.writer_slot(slot))
-        if writer.status == _core.SLOT_ACTIVE:
-            writers[slot, writer.epoch] = _writer_info(mapping, slot, writer)
-    readers = []
-    for slot in range(seen["max_readers"]):
-        reader = reader_slot(mapping, slot)
-        if reader.kept:
-            readers.append(_reader_info(mapping, slot, reader, seen["event_count"]))
-    last = seen["last_owner"]
-    return RingInfo(
-        path=path,
-        stream_id=seen["stream_id"].hex(),
-        version=seen["version"],
-        capacity=seen["capacity"],
-        data_start=seen["data_start"],
-        write_offset=seen["write_offset"],
-        event_count=seen["event_count"],
-        start_timestamp=seen["start_timestamp"],
-        tail_offset=seen["tail_offset"],
-        tail_count=seen["tail_count"],
-        ended=seen["ended"],
-        writer=writers.get((last & 0xFFFF, last >> 16)) if last else None,
-        writers=tuple(writers.values()),
-        readers=tuple(readers),
-    )
-
-
-def _writer_info(mapping: _core.Mapping, slot: int, seen: WriterSlot) -> WriterInfo:
-    age = time.time_ns() - (seen.last_publish or seen.opened)
-    state = liveness.state(
-        seen.pid,
-        seen.start_time,
-        alive=mapping.held(liveness.writer_offset(slot)),
-        active=bool(seen.last_publish) and age < ACTIVE_NS,
-    )
-    return WriterInfo(seen.pid, state, max(0, age) / 1e9)
-
-
-def _reader_info(mapping: _core.Mapping, slot: int, seen: ReaderSlot, event_count: int) -> ReaderInfo:
-    lag = max(0, event_count - seen.sequence)
-    alive = seen.status == _core.SLOT_ACTIVE and mapping.held(liveness.reader_offset(slot))
-    return ReaderInfo(
-        name=seen.name,
-        pid=seen.pid,
-        state=liveness.state(seen.pid, seen.start_time, alive=alive, active=lag > 0),
-        lossless=bool(seen.flags & _core.READER_LOSSLESS),
-        sequence=seen.sequence,
-        lag=lag,
-    )
-
-
-# ---- removing ----
 
 
 def unlink(path: StrPath) -> None:
@@ -332,10 +162,10 @@ def unlink(path: StrPath) -> None:
             check_header(fd, path)
         file_id = os.pread(fd, 16, 144)
         opened = os.fstat(fd)
-        now = os.stat(path)  # noqa: PTH116
+        now = os.stat(path)
         if not stat.S_ISREG(now.st_mode) or (now.st_dev, now.st_ino) != (opened.st_dev, opened.st_ino):
             raise RinglogError(f"{path}: was replaced while it was being removed")
-        os.unlink(path)  # noqa: PTH108
+        os.unlink(path)
         with contextlib.suppress(OSError, RinglogError):
             check_header(fd, path)
             if writable:

@@ -10,7 +10,7 @@ import warnings
 from types import TracebackType
 from typing import Any, Literal
 
-from ringlog import _core, liveness, lock, ring
+from ringlog import _core, files, liveness, lock, ring, slots
 from ringlog.errors import (
     ClosedError,
     CorruptStream,
@@ -42,7 +42,7 @@ class Writer(_core.Writer):
 
     def __init__(
         self,
-        path: ring.StrPath,
+        path: files.StrPath,
         *,
         capacity: int | None = None,
         lock: Literal["append", "session"] = "append",
@@ -68,7 +68,7 @@ class Writer(_core.Writer):
         self._mapping, mode = self._open(capacity)
         try:
             self._semaphore = _open_semaphore(self._mapping, mode)
-            self._slot, self._epoch, self._lease = _claim_slot(self._mapping)
+            self._slot, self._epoch, self._lease = slots.claim_writer(self._mapping)
         except BaseException:
             del self._mapping
             raise
@@ -87,7 +87,7 @@ class Writer(_core.Writer):
     def _open(self, capacity: int | None) -> tuple[_core.Mapping, int]:
         for _ in range(100):
             try:
-                mapping, mode = ring.attach(self._path, os.O_RDWR, _core.MAP_WRITE)
+                mapping, mode = files.attach(self._path, os.O_RDWR, _core.MAP_WRITE)
             except FileNotFoundError:
                 with contextlib.suppress(FileExistsError):  # somebody else was faster: open theirs
                     ring.create(self._path, capacity or ring.DEFAULT_CAPACITY)
@@ -99,7 +99,7 @@ class Writer(_core.Writer):
                 if seen["in_memory"]:
                     raise ValueError(f"{self._path}: sync on a file system in memory can keep nothing")
                 _sync_directory(self._path)
-            ring.restart_after_crash(mapping, self._path)
+            files.restart_after_crash(mapping, self._path)
             return mapping, mode
         raise RingRemoved(f"{self._path}: is removed again and again")
 
@@ -121,11 +121,7 @@ class Writer(_core.Writer):
         lock.step_back(self, self._semaphore)
 
     def _reap(self, slot: int) -> None:
-        """If the reader in this slot is dead, it stops counting; a name keeps its cursor."""
-        seen = ring.reader_slot(self._mapping, slot)
-        if seen.status == _core.SLOT_ACTIVE and not self._mapping.held(liveness.reader_offset(slot)):
-            gone = _core.SLOT_PARKED if seen.flags & _core.READER_NAMED else _core.SLOT_FREE
-            self._mapping.set_reader(slot, seen.epoch, _core.SLOT_ACTIVE, gone)
+        slots.retire_if_dead(self._mapping, slot)
 
     def _unusable(self) -> None:
         state = self._state
@@ -148,7 +144,7 @@ class Writer(_core.Writer):
         raise EventTooLarge(f"{what} can have {limit} bytes in this ring, not {size}")
 
     def _ring_full(self, slot: int) -> None:
-        seen = ring.reader_slot(self._mapping, slot)
+        seen = slots.reader_slot(self._mapping, slot)
         name = f"{seen.name!r}, " if seen.name else ""
         raise RingFull(f"no room: the reader {name}{liveness.describe(seen.pid, seen.start_time)} is behind")
 
@@ -328,18 +324,3 @@ def _sync_directory(path: str) -> None:
 
 def _open_semaphore(mapping: _core.Mapping, mode: int) -> lock.Semaphore:
     return lock.Semaphore(lock.semaphore_name(mapping.snapshot()["file_id"]), mode)
-
-
-def _claim_slot(mapping: _core.Mapping) -> tuple[int, int, _core.Lease]:
-    table = liveness.take_lease(mapping, _core.TABLE_LEASE)
-    try:
-        for slot in range(_core.MAX_WRITERS):
-            lease = mapping.lease(liveness.writer_offset(slot))
-            if lease is not None:
-                epoch = mapping.claim_writer(slot, *liveness.own_identity(), time.time_ns())
-                if mapping.snapshot()["clean"]:
-                    mapping.set_clean(False)
-                return slot, epoch, lease
-    finally:
-        table.drop()
-    raise WriterBusy(f"{_core.MAX_WRITERS} writers have this ring open")

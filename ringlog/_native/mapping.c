@@ -148,12 +148,12 @@ int rl_mapping_sync_header(const rl_mapping *m) {
 
 /* Held while a lease's descriptor exists, and across fork(): so no child inherits one. */
 static pthread_mutex_t lease_mutex = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t fork_generation;
+uint64_t rl_fork_count; /* written in a fresh child, which has one thread */
 
 static void before_fork(void) { pthread_mutex_lock(&lease_mutex); }
 static void after_fork_parent(void) { pthread_mutex_unlock(&lease_mutex); }
 static void after_fork_child(void) {
-    fork_generation++;
+    rl_fork_count++;
     pthread_mutex_unlock(&lease_mutex);
 }
 
@@ -164,8 +164,6 @@ int rl_install_fork_hooks(void) {
     installed = 1;
     return -pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }
-
-uint64_t rl_fork_generation(void) { return RL_LOAD_RELAXED(&fork_generation); }
 
 static int open_again(int fd, int flags) {
     char path[64];
@@ -195,7 +193,7 @@ int rl_lease_take(rl_lease *lease, int fd, int64_t offset) {
                 munmap(at, page);
             } else {
                 lease->page = at;
-                lease->fork_generation = fork_generation;
+                lease->fork_generation = rl_fork_count;
             }
         }
         close(own);
@@ -206,7 +204,7 @@ int rl_lease_take(rl_lease *lease, int fd, int64_t offset) {
 
 void rl_lease_drop(rl_lease *lease) {
     /* In a forked child the page was never there, and its address may be somebody else's by now. */
-    if (lease->page && lease->fork_generation == fork_generation)
+    if (lease->page && lease->fork_generation == rl_fork_count)
         munmap(lease->page, (size_t)sysconf(_SC_PAGESIZE));
     lease->page = NULL;
 }

@@ -3,12 +3,11 @@
  * Nothing here is hot. Policy (who may claim a slot, what a dead owner means, which error is raised)
  * is Python's; these methods do one step each.
  */
-#include "core.h"
+#include "mapping_object.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
-#include "ringlog/owner.h"
 #include "ringlog/recover.h"
 #include "ringlog/sleepers.h"
 
@@ -49,7 +48,7 @@ static void mapping_dealloc(MappingObject *self) {
     Py_DECREF(type);
 }
 
-static int need_writable(MappingObject *self) {
+int rl_mapping_need_writable(MappingObject *self) {
     if (self->map.mode != RL_MAP_READ)
         return 1;
     PyErr_SetString(PyExc_PermissionError, "the ring is mapped read-only");
@@ -106,120 +105,6 @@ static PyObject *mapping_named(MappingObject *self, PyObject *Py_UNUSED(ignored)
     return PyBool_FromLong(rl_mapping_named(&self->map));
 }
 
-/* ---- slots ---- */
-
-static rl_writer_slot *writer_slot(MappingObject *self, int slot) {
-    if (slot >= 0 && slot < RL_MAX_WRITERS)
-        return &self->map.ring.header->writers[slot];
-    PyErr_SetString(PyExc_IndexError, "no such writer slot");
-    return NULL;
-}
-
-static rl_reader_slot *reader_slot(MappingObject *self, int slot) {
-    if (slot >= 0 && (uint32_t)slot < self->map.ring.max_readers)
-        return &rl_readers(self->map.ring.header)[slot];
-    PyErr_SetString(PyExc_IndexError, "no such reader slot");
-    return NULL;
-}
-
-static PyObject *mapping_writer_slot(MappingObject *self, PyObject *arg) {
-    rl_writer_slot *slot = writer_slot(self, (int)PyLong_AsLong(arg));
-    if (!slot)
-        return NULL;
-    uint64_t state = RL_LOAD_ACQUIRE(&slot->state); /* pairs with the release in claim_writer */
-    return Py_BuildValue("KiLLLL", (unsigned long long)RL_SLOT_EPOCH(state), RL_SLOT_STATUS(state),
-                         (long long)slot->pid, (long long)slot->start_time, (long long)slot->opened,
-                         (long long)RL_LOAD_RELAXED(&slot->last_publish));
-}
-
-static PyObject *mapping_claim_writer(MappingObject *self, PyObject *args) {
-    int index;
-    long long pid, start_time, now;
-    rl_writer_slot *slot;
-    if (!PyArg_ParseTuple(args, "iLLL", &index, &pid, &start_time, &now) || !need_writable(self) ||
-        !(slot = writer_slot(self, index)))
-        return NULL;
-    uint64_t epoch = RL_SLOT_EPOCH(slot->state) + 1;
-    RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_CLAIMED)); /* the old holder is history */
-    slot->pid = pid;
-    slot->start_time = start_time;
-    slot->opened = now;
-    RL_STORE_RELAXED(&slot->last_publish, 0);
-    RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_ACTIVE)); /* pairs with writer_slot() */
-    return PyLong_FromUnsignedLongLong(epoch);
-}
-
-static PyObject *mapping_free_writer(MappingObject *self, PyObject *args) {
-    int index;
-    unsigned long long epoch;
-    rl_writer_slot *slot;
-    if (!PyArg_ParseTuple(args, "iK", &index, &epoch) || !need_writable(self) ||
-        !(slot = writer_slot(self, index)))
-        return NULL;
-    (void)RL_SWAP(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_ACTIVE), RL_SLOT_STATE(epoch, RL_SLOT_FREE));
-    Py_RETURN_NONE;
-}
-
-static PyObject *mapping_reader_slot(MappingObject *self, PyObject *arg) {
-    rl_reader_slot *slot = reader_slot(self, (int)PyLong_AsLong(arg));
-    if (!slot)
-        return NULL;
-    uint64_t state = RL_LOAD_ACQUIRE(&slot->state); /* pairs with the release in claim_reader */
-    rl_place cursor = {0, 0};
-    char name[RL_NAME_BYTES];
-    memcpy(name, slot->name, sizeof name);
-    Py_ssize_t size = slot->name_size > RL_NAME_BYTES ? RL_NAME_BYTES : slot->name_size;
-    rl_pair_get(&slot->cursor, slot->cursor_records, &cursor);
-    return Py_BuildValue("KiLLLIy#LL", (unsigned long long)RL_SLOT_EPOCH(state), RL_SLOT_STATUS(state),
-                         (long long)slot->pid, (long long)slot->start_time, (long long)slot->opened,
-                         slot->flags, name, size, (long long)cursor.position, (long long)cursor.sequence);
-}
-
-static PyObject *mapping_claim_reader(MappingObject *self, PyObject *args) {
-    int index;
-    long long pid, start_time, now;
-    unsigned int flags;
-    const char *name;
-    Py_ssize_t size;
-    rl_reader_slot *slot;
-    if (!PyArg_ParseTuple(args, "iLLLIy#", &index, &pid, &start_time, &now, &flags, &name, &size) ||
-        !need_writable(self) || !(slot = reader_slot(self, index)))
-        return NULL;
-    if (size > RL_NAME_BYTES) {
-        PyErr_SetString(PyExc_ValueError, "name too long");
-        return NULL;
-    }
-    uint64_t epoch = RL_SLOT_EPOCH(slot->state) + 1;
-    /* A parked name stays parked until its reader has joined: its cursor must survive our death here. */
-    int status = RL_SLOT_STATUS(slot->state) == RL_SLOT_FREE ? RL_SLOT_CLAIMED : RL_SLOT_PARKED;
-    RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, status));
-    slot->pid = pid;
-    slot->start_time = start_time;
-    slot->opened = now;
-    slot->flags = flags;
-    if (slot->name_size != size || memcmp(slot->name, name, (size_t)size) != 0) {
-        slot->name_size = 0;
-        memset(slot->name, 0, sizeof slot->name);
-        memcpy(slot->name, name, (size_t)size);
-        slot->name_size = (uint8_t)size;
-    }
-    return PyLong_FromUnsignedLongLong(epoch);
-}
-
-static PyObject *mapping_set_reader(MappingObject *self, PyObject *args) {
-    int index, from, to;
-    unsigned long long epoch;
-    rl_reader_slot *slot;
-    if (!PyArg_ParseTuple(args, "iKii", &index, &epoch, &from, &to) || !need_writable(self) ||
-        !(slot = reader_slot(self, index)))
-        return NULL;
-    int done = RL_SWAP(&slot->state, RL_SLOT_STATE(epoch, from), RL_SLOT_STATE(epoch, to));
-    rl_header *h = self->map.ring.header;
-    if (done && from == RL_SLOT_ACTIVE && rl_sleepers_taken(&h->room_wanted, &h->room_futex))
-        rl_wake_all(&h->room_futex);
-    return PyBool_FromLong(done);
-}
-
 /* ---- places ---- */
 
 static PyObject *place_result(rl_status status, rl_place place) {
@@ -261,7 +146,7 @@ static PyObject *mapping_seek_time(MappingObject *self, PyObject *arg) {
 
 static PyObject *mapping_end(MappingObject *self, PyObject *Py_UNUSED(ignored)) {
     rl_header *h = self->map.ring.header;
-    if (!need_writable(self))
+    if (!rl_mapping_need_writable(self))
         return NULL;
     RL_STORE_RELEASE(&h->ended, RL_LOAD_RELAXED(&h->write_offset)); /* pairs with the reader's acquire */
     RL_FETCH_ADD(&h->sleepers_futex, 1);
@@ -271,7 +156,7 @@ static PyObject *mapping_end(MappingObject *self, PyObject *Py_UNUSED(ignored)) 
 
 static PyObject *mapping_mark_removed(MappingObject *self, PyObject *Py_UNUSED(ignored)) {
     rl_header *h = self->map.ring.header;
-    if (!need_writable(self))
+    if (!rl_mapping_need_writable(self))
         return NULL;
     RL_STORE_RELEASE(&h->removed, 1); /* pairs with the acquire of readers and writers */
     RL_FETCH_ADD(&h->sleepers_futex, 1);
@@ -284,7 +169,7 @@ static PyObject *mapping_mark_removed(MappingObject *self, PyObject *Py_UNUSED(i
 static PyObject *mapping_restart(MappingObject *self, PyObject *args) {
     const char *stream_id, *boot_id;
     Py_ssize_t stream_size, boot_size;
-    if (!PyArg_ParseTuple(args, "y#y#", &stream_id, &stream_size, &boot_id, &boot_size) || !need_writable(self))
+    if (!PyArg_ParseTuple(args, "y#y#", &stream_id, &stream_size, &boot_id, &boot_size) || !rl_mapping_need_writable(self))
         return NULL;
     if (stream_size != 16 || boot_size != 16) {
         PyErr_SetString(PyExc_ValueError, "an id is 16 bytes");
@@ -297,7 +182,7 @@ static PyObject *mapping_restart(MappingObject *self, PyObject *args) {
 
 static PyObject *mapping_set_clean(MappingObject *self, PyObject *arg) {
     int clean = PyObject_IsTrue(arg), error;
-    if (clean < 0 || !need_writable(self))
+    if (clean < 0 || !rl_mapping_need_writable(self))
         return NULL;
     RL_STORE_RELAXED(&self->map.ring.header->clean, (uint32_t)clean);
     Py_BEGIN_ALLOW_THREADS
@@ -313,12 +198,12 @@ static PyMethodDef mapping_methods[] = {
     {"lease", (PyCFunction)mapping_lease, METH_O, NULL},
     {"held", (PyCFunction)mapping_held, METH_O, NULL},
     {"named", (PyCFunction)mapping_named, METH_NOARGS, NULL},
-    {"writer_slot", (PyCFunction)mapping_writer_slot, METH_O, NULL},
-    {"claim_writer", (PyCFunction)mapping_claim_writer, METH_VARARGS, NULL},
-    {"free_writer", (PyCFunction)mapping_free_writer, METH_VARARGS, NULL},
-    {"reader_slot", (PyCFunction)mapping_reader_slot, METH_O, NULL},
-    {"claim_reader", (PyCFunction)mapping_claim_reader, METH_VARARGS, NULL},
-    {"set_reader", (PyCFunction)mapping_set_reader, METH_VARARGS, NULL},
+    {"writer_slot", (PyCFunction)rl_mapping_writer_slot, METH_O, NULL},
+    {"claim_writer", (PyCFunction)rl_mapping_claim_writer, METH_VARARGS, NULL},
+    {"free_writer", (PyCFunction)rl_mapping_free_writer, METH_VARARGS, NULL},
+    {"reader_slot", (PyCFunction)rl_mapping_reader_slot, METH_O, NULL},
+    {"claim_reader", (PyCFunction)rl_mapping_claim_reader, METH_VARARGS, NULL},
+    {"set_reader", (PyCFunction)rl_mapping_set_reader, METH_VARARGS, NULL},
     {"head", (PyCFunction)mapping_head, METH_NOARGS, NULL},
     {"tail", (PyCFunction)mapping_tail, METH_NOARGS, NULL},
     {"seek_sequence", (PyCFunction)mapping_seek_sequence, METH_O, NULL},

@@ -160,6 +160,15 @@ static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
     return type;
 }
 
+/* For `case Event(sequence, timestamp, data)`. The type is immutable: this is while it is being made. */
+static int add_match_args(PyTypeObject *event) {
+    PyObject *names = Py_BuildValue("(sss)", "sequence", "timestamp", "data");
+    int error = !names || PyDict_SetItemString(event->tp_dict, "__match_args__", names) < 0;
+    Py_XDECREF(names);
+    PyType_Modified(event);
+    return error ? -1 : 0;
+}
+
 static int add_constants(PyObject *module) {
     static const struct {
         const char *name;
@@ -208,7 +217,7 @@ static int core_exec(PyObject *module) {
         return -1;
     }
     state->checksum = rl_checksum_best(rl_arm_hwcap());
-    if (!(state->event_type = add_type(module, &rl_event_spec)) ||
+    if (!(state->event_type = add_type(module, &rl_event_spec)) || add_match_args(state->event_type) < 0 ||
         !(state->mapping_type = add_type(module, &rl_mapping_spec)) ||
         !(state->lease_type = add_type(module, &rl_lease_spec)) ||
         !(state->semaphore_type = add_type(module, &rl_semaphore_spec)))

@@ -44,7 +44,8 @@ void rl_lease_drop(rl_lease *lease);
 int rl_lease_held(int fd, int64_t offset); /* 1: by somebody, maybe us; 0: by nobody */
 
 /* Counts the forks that lie between this process and the one that first loaded us. */
-uint64_t rl_fork_generation(void);
+extern uint64_t rl_fork_count;
+static inline uint64_t rl_fork_generation(void) { return rl_fork_count; }
 int rl_install_fork_hooks(void);
 
 /* ---- wait.c ---- */

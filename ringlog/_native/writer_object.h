@@ -1,5 +1,5 @@
-/* writer_object.h: what the two halves of the native Writer share: writer_append.c, which is hot, and
- * writer_type.c, the steps that the policy in Python is made of.
+/* writer_object.h: what the files of the native Writer share: writer_append.c and writer_write.c, which are
+ * hot, and writer_type.c, the steps that the policy in Python is made of.
  */
 #ifndef RINGLOG_WRITER_OBJECT_H
 #define RINGLOG_WRITER_OBJECT_H
@@ -31,6 +31,11 @@ typedef struct WriterObject {
     char stopping; /* close() waits for the turn */
 } WriterObject;
 
+typedef struct Item {
+    const void *data;
+    Py_ssize_t size;
+} Item;
+
 /* Call a method of the Python subclass that raises. Returns 0. */
 int rl_writer_raise(WriterObject *self, const char *name);
 /* Open, not ended, not being closed, not from before a fork? Otherwise 0 and an exception. */
@@ -41,6 +46,10 @@ void rl_writer_unlock(WriterObject *self, int published, int *contended);
 int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from);
 /* Take the turn of a usable writer. 0: an exception. */
 int rl_writer_enter(WriterObject *self);
+
+/* Append `count` items of `bytes` in all, entries included: all or none. The turn is held.
+ * The sequence of the first, or -1 with an exception set. */
+int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count, int64_t bytes, int64_t given);
 
 PyObject *rl_writer_append(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_writer_append_many(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);

@@ -1,0 +1,246 @@
+/* writer_write.c: lock, make room, write, publish, let go: the hot middle of the native Writer.
+ *
+ * The path without contention is here and makes no system call. Whatever needs a decision is a method
+ * of the Python subclass, called by name: _lock (the lock was not free), _step_back (others want it),
+ * _reap (is this reader dead?), and those that raise: _unusable, _removed, _too_large, _ring_full...
+ */
+#include "writer_object.h"
+
+#define HOUR INT64_C(3600000000000)
+#define REAP_INTERVAL INT64_C(100000000)
+
+int rl_writer_raise(WriterObject *self, const char *name) {
+    PyObject *result = PyObject_CallMethod((PyObject *)self, name, NULL);
+    if (result) {
+        Py_DECREF(result);
+        PyErr_Format(PyExc_SystemError, "%s did not raise", name);
+    }
+    return 0;
+}
+
+int rl_writer_usable(WriterObject *self) {
+    return RL_LIKELY(self->mapping && !self->ended && !self->stopping &&
+                     self->fork_generation == rl_fork_generation())
+               ? 1
+               : rl_writer_raise(self, "_unusable");
+}
+
+/* ---- the lock ---- */
+
+void rl_writer_unlock(WriterObject *self, int published, int *contended) {
+    rl_header *h = self->ring.header;
+    if (!self->session) {
+        *contended = rl_owner_release(h);
+        sem_post(self->semaphore->sem);
+        RL_FENCE_FULL_AFTER_RMW(); /* pairs with the full fence in rl_sleep_announce */
+    } else {
+        RL_FENCE_FULL(); /* pairs with the same */
+    }
+    if (published && rl_sleepers_taken(&h->sleepers, &h->sleepers_futex))
+        rl_wake_all(&h->sleepers_futex);
+}
+
+/* Take the lock without a system call if it is free; otherwise as Python's policy says. */
+static int lock(WriterObject *self, int64_t deadline) {
+    rl_header *h = self->ring.header;
+    if (self->session) {
+        if (RL_UNLIKELY(!rl_owner_is(h, self->me)))
+            return rl_writer_raise(self, "_session_lost");
+    } else if (!(RL_LIKELY(sem_trywait(self->semaphore->sem) == 0) && RL_LIKELY(rl_owner_take(h, self->me)))) {
+        /* A token that won nothing is swallowed: the holder's post brings the next. */
+        PyObject *result = PyObject_CallMethod((PyObject *)self, "_lock", "L", (long long)deadline);
+        if (!result) {
+            /* Ctrl-C may arrive when the policy has just got it. We have the turn: it is ours to give. */
+            int contended;
+            if (rl_owner_is(h, self->me))
+                rl_writer_unlock(self, 0, &contended);
+            return 0;
+        }
+        Py_DECREF(result);
+    }
+    if (RL_UNLIKELY(RL_LOAD_ACQUIRE(&h->removed) || self->orphan)) { /* pairs with mark_removed */
+        int contended;
+        rl_writer_unlock(self, 0, &contended);
+        return rl_writer_raise(self, "_removed");
+    }
+    return 1;
+}
+
+/* ---- room ---- */
+
+/* One slice of waiting for the reader in `slot`, the lock not held. 0: an exception. */
+static int wait_for(WriterObject *self, int slot, int64_t position, int64_t limit, int64_t *reaped) {
+    int64_t now = rl_monotonic();
+    if (now - *reaped >= REAP_INTERVAL) {
+        PyObject *result = PyObject_CallMethod((PyObject *)self, "_reap", "i", slot);
+        if (!result)
+            return 0;
+        Py_DECREF(result);
+        *reaped = now;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    rl_wait_room(&self->ring, slot, position, limit);
+    Py_END_ALLOW_THREADS
+    return PyErr_CheckSignals() == 0 && rl_writer_usable(self);
+}
+
+/* What was announced will not happen. Best effort: without the lock there is a later holder to do it. */
+static void withdraw(WriterObject *self) {
+    int contended;
+    rl_header *h = self->ring.header;
+    if (self->session) {
+        rl_room_withdraw(&self->ring);
+    } else if (rl_owner_take(h, self->me)) {
+        rl_room_withdraw(&self->ring);
+        rl_writer_unlock(self, 0, &contended);
+    }
+}
+
+/* With the lock held: move the tail so that `bytes` fit. 1: the lock is held and there is room.
+ * 0: an exception, and it is not. While it waits it does not hold the lock. */
+static int make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t deadline) {
+    int64_t reaped = 0;
+    int contended, slot;
+    rl_place want;
+    while (rl_room_short(&self->ring, a, bytes)) {
+        if (rl_room_find(&self->ring, a, bytes, &want) != RL_OK) {
+            rl_writer_unlock(self, 0, &contended);
+            return rl_writer_raise(self, "_corrupt");
+        }
+        rl_room_announce(&self->ring, want);
+        slot = rl_room_blocker(&self->ring, want.position);
+        if (slot < 0) {
+            rl_room_take(&self->ring, want);
+            break;
+        }
+        int64_t now = rl_monotonic();
+        if (now >= deadline) {
+            rl_room_withdraw(&self->ring);
+            rl_writer_unlock(self, 0, &contended);
+            PyObject *result = PyObject_CallMethod((PyObject *)self, "_ring_full", "i", slot);
+            Py_XDECREF(result);
+            return 0;
+        }
+        rl_writer_unlock(self, 0, &contended);
+        if (!wait_for(self, slot, want.position, deadline - now, &reaped)) {
+            if (self->mapping && self->fork_generation == rl_fork_generation())
+                withdraw(self);
+            return 0;
+        }
+        if (!lock(self, deadline))
+            return 0;
+        rl_append_begin(&self->ring, a);
+    }
+    return 1;
+}
+
+/* ---- writing ---- */
+
+/* sync="always": the data, then the record that makes it count, are on disk before readers see it. */
+int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from) {
+    rl_mapping *map = &self->mapping->map;
+    rl_place head = {a->position, a->sequence};
+    int error;
+    Py_BEGIN_ALLOW_THREADS
+    error = rl_mapping_sync(map, from, a->position);
+    if (!error) {
+        rl_commit_store(&self->ring, head, a->timestamp, self->mapping->checksum->sum);
+        error = rl_mapping_sync_header(map);
+    }
+    Py_END_ALLOW_THREADS
+    if (!error)
+        return 1;
+    errno = -error;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return 0;
+}
+
+/* The tail that is about to be overwritten must be gone on disk too, or a crash would find a record
+ * whose first entries are half new. */
+static int make_tail_durable(WriterObject *self) {
+    rl_append now;
+    rl_append_begin(&self->ring, &now);
+    return rl_writer_make_durable(self, &now, now.position);
+}
+
+/* The timestamp to write, or -1 with an exception set. `given` < 0: the clock's. */
+static int64_t stamp(int64_t given, int64_t last, int64_t now) {
+    if (given < 0)
+        return now > last ? now : last; /* a clock that was set back: timestamps never decrease */
+    if (given < last)
+        PyErr_Format(PyExc_ValueError, "timestamp %lld is before that of the last event, %lld",
+                     (long long)given, (long long)last);
+    else if (given > now + HOUR)
+        PyErr_Format(PyExc_ValueError, "timestamp %lld is more than an hour ahead of the clock, %lld",
+                     (long long)given, (long long)now);
+    else
+        return given;
+    return -1;
+}
+
+int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count, int64_t bytes,
+                                  int64_t given) {
+    rl_header *h = self->ring.header;
+    rl_append a;
+    int64_t deadline = self->timeout < 0 ? INT64_MAX : rl_deadline(self->timeout);
+    int contended = 0;
+    if (!lock(self, deadline))
+        return -1;
+    rl_append_begin(&self->ring, &a);
+    if (RL_UNLIKELY(count == 0)) { /* nothing to publish, but a sequence to tell */
+        rl_writer_unlock(self, 0, &contended);
+        return a.sequence;
+    }
+    if (RL_UNLIKELY(rl_room_short(&self->ring, &a, bytes))) {
+        if (!make_room(self, &a, bytes, deadline))
+            return -1;
+        if (self->durable && !make_tail_durable(self))
+            goto failed;
+    }
+    int64_t now = rl_now(), timestamp = stamp(given, a.timestamp, now), first = a.sequence, from = a.position;
+    if (RL_UNLIKELY(timestamp < 0))
+        goto failed;
+    PyThreadState *released = bytes >= RL_GIL_BYTES ? PyEval_SaveThread() : NULL;
+    for (Py_ssize_t k = 0; k < count; k++)
+        rl_append_put(&self->ring, &a, timestamp, items[k].data, (uint32_t)items[k].size, self->copy);
+    if (released)
+        PyEval_RestoreThread(released);
+    if (RL_UNLIKELY(self->durable) && !rl_writer_make_durable(self, &a, from))
+        goto failed;
+    rl_append_publish(&self->ring, &a);
+    RL_STORE_RELAXED(&self->slot->last_publish, now);
+    if (RL_LOAD_RELAXED(&h->last_owner) != self->me)
+        RL_STORE_RELAXED(&h->last_owner, self->me);
+    rl_writer_unlock(self, 1, &contended);
+    if (RL_UNLIKELY(rl_stride_of(&self->ring, a.position) != self->named_stride)) {
+        self->named_stride = rl_stride_of(&self->ring, a.position);
+        self->orphan = !rl_mapping_named(&self->mapping->map);
+    }
+    if (RL_UNLIKELY(contended)) {
+        PyObject *result = PyObject_CallMethod((PyObject *)self, "_step_back", NULL);
+        if (!result) /* the events are out: an exception now would say that they are not */
+            PyErr_WriteUnraisable((PyObject *)self);
+        Py_XDECREF(result);
+    }
+    return first;
+failed:
+    rl_writer_unlock(self, 0, &contended);
+    return -1;
+}
+
+int rl_writer_enter(WriterObject *self) {
+    int64_t deadline = self->turn.holder && self->timeout >= 0 ? rl_deadline(self->timeout) : INT64_MAX;
+    switch (rl_turn_enter(&self->turn, deadline)) {
+    case RL_TURN_TAKEN:
+        if (rl_writer_usable(self))
+            return 1;
+        rl_turn_leave(&self->turn);
+        return 0;
+    case RL_TURN_TIMEOUT:
+        return rl_writer_raise(self, "_busy_thread");
+    case RL_TURN_REENTERED:
+        return rl_writer_raise(self, "_reentered");
+    default:
+        return 0;
+    }
+}
