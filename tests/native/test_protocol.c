@@ -1,0 +1,215 @@
+/* test_protocol.c: the headers alone, without Python: planted kills, then threads.
+ *
+ * Part one runs a publication up to each of its steps, stops there as a killed writer would, recovers,
+ * and looks at what readers find. Part two lets one thread write a small ring as fast as it can while
+ * others read it lossily: each event believed must be whole and in its place, each gap exact.
+ * Under qemu-user this shows that the code is right for aarch64, not that its memory order is.
+ *
+ * Usage: test_protocol [EVENTS]
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ringlog/checksum.h"
+#include "ringlog/owner.h"
+#include "ringlog/recover.h"
+#include "ringlog/sleepers.h"
+
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
+            exit(1);                                                                               \
+        }                                                                                          \
+    } while (0)
+
+static const rl_checksum_impl *checksum;
+static const uint8_t id[16];
+
+static rl_ring make_ring(int64_t capacity) {
+    rl_ring ring;
+    int64_t start = rl_data_start(capacity, 64);
+    int fd = memfd_create("ring", 0);
+    CHECK(fd >= 0 && ftruncate(fd, start + capacity) == 0);
+    rl_header *header = mmap(NULL, (size_t)start, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    uint8_t *data = mmap(NULL, (size_t)(2 * capacity), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(header != MAP_FAILED && data != MAP_FAILED);
+    for (int k = 0; k < 2; k++)
+        CHECK(mmap(data + k * capacity, (size_t)capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+                   start) != MAP_FAILED);
+    close(fd);
+    const char *why;
+    rl_header_format(header, capacity, 64, 1, id, id, id);
+    CHECK(rl_header_check(header, start + capacity, &why) == RL_OK);
+    rl_ring_init(&ring, header, data);
+    return ring;
+}
+
+/* An event that can be checked: its size and bytes follow from its sequence. */
+static uint32_t payload(int64_t sequence, uint8_t out[512]) {
+    uint32_t size = (uint32_t)((uint64_t)sequence * 2654435761u >> 7) % 512;
+    memset(out, (int)(sequence % 251), size);
+    return size;
+}
+
+static void put(const rl_ring *ring, rl_append *a) {
+    uint8_t bytes[512];
+    uint32_t size = payload(a->sequence, bytes);
+    rl_append_begin(ring, a);
+    if (rl_room_short(ring, a, RL_ENTRY_SIZE + size)) {
+        rl_place want;
+        CHECK(rl_room_find(ring, a, RL_ENTRY_SIZE + size, &want) == RL_OK);
+        CHECK(want.position <= a->position + RL_ENTRY_SIZE + size - ring->capacity + ring->stride);
+        rl_room_announce(ring, want);
+        CHECK(rl_room_blocker(ring, want.position) < 0);
+        rl_room_take(ring, want);
+    }
+    rl_append_put(ring, a, a->sequence + 1, bytes, size, checksum->copy);
+}
+
+static void append(const rl_ring *ring) {
+    rl_append a;
+    rl_append_begin(ring, &a);
+    put(ring, &a);
+    rl_append_publish(ring, &a);
+}
+
+/* Read on to the head; the number of events, each checked, every gap exact. */
+static int64_t drain(const rl_ring *ring, rl_reader *r, int64_t *lost) {
+    uint8_t copy[512], expected[512];
+    for (int64_t count = 0;;) {
+        rl_entry entry;
+        const uint8_t *data;
+        rl_status status = rl_reader_next(ring, r, &entry, &data);
+        if (status == RL_EMPTY)
+            return count;
+        CHECK(status == RL_OK || status == RL_OVERRUN);
+        if (status == RL_OK && entry.size <= sizeof copy) {
+            uint32_t sum = checksum->copy(copy, data, entry.size);
+            status = rl_reader_check(ring, r);
+            if (status == RL_OK) {
+                CHECK(sum == entry.checksum && entry.size == payload(r->sequence, expected));
+                CHECK(memcmp(copy, expected, entry.size) == 0 && entry.timestamp == r->sequence + 1);
+                rl_reader_advance(r, &entry);
+                count++;
+                continue;
+            }
+        }
+        CHECK(status == RL_OVERRUN);
+        rl_place tail;
+        CHECK(rl_tail(ring, &tail) && tail.sequence > r->sequence);
+        *lost += tail.sequence - r->sequence;
+        rl_reader_place(r, tail);
+    }
+}
+
+/* ---- part one: killed at each step ---- */
+
+enum { STEPS = 7 };
+
+/* One append, stopped before its step number `step`. */
+static void killed_append(const rl_ring *ring, int step) {
+    rl_header *h = ring->header;
+    rl_append a;
+    rl_append_begin(ring, &a);
+    RL_STORE_RELAXED(&h->owner, rl_owner_word(3, 7));
+    if (step-- == 0)
+        return;
+    put(ring, &a);
+    if (step-- == 0)
+        return;
+    h->last_timestamp = a.timestamp + 1000000;
+    if (step-- == 0)
+        return;
+    h->event_count = a.sequence;
+    rl_record *spare = &h->head[h->head[0].position == h->write_offset];
+    if (step-- == 0)
+        return;
+    spare->position = 0;
+    if (step-- == 0)
+        return;
+    spare->sequence = a.sequence;
+    if (step-- == 0)
+        return;
+    spare->position = a.position;
+}
+
+static void planted_kills(void) {
+    for (int step = 0; step < STEPS; step++) {
+        rl_ring ring = make_ring(RL_MIN_CAPACITY);
+        rl_reader reader = {RL_FIRST_POSITION, 0, 0};
+        int64_t lost = 0;
+        for (int64_t k = 0; k < 3000; k++) {
+            append(&ring);
+            if (k % 7)
+                continue;
+            int64_t head = ring.header->write_offset;
+            killed_append(&ring, step);
+            CHECK(ring.header->write_offset == head);
+            CHECK(rl_owner_replace(ring.header, rl_owner_word(3, 7), rl_owner_word(4, 1)));
+            CHECK(rl_recover(&ring) == RL_OK && rl_recover(&ring) == RL_OK);
+            CHECK(ring.header->event_count == k + 1 && ring.header->last_timestamp == k + 1);
+            CHECK(ring.header->gate_offset == ring.header->tail_offset);
+            rl_owner_release(ring.header);
+            CHECK(drain(&ring, &reader, &lost) > 0 && lost == 0 && reader.sequence == k + 1);
+            rl_place place;
+            rl_place tail;
+            CHECK(rl_tail(&ring, &tail));
+            for (int64_t goal = tail.sequence; goal <= k + 1; goal += 13) {
+                CHECK(rl_seek_sequence(&ring, goal, &place) == RL_OK && place.sequence == goal);
+                CHECK(rl_seek_time(&ring, goal + 1, &place) == RL_OK && place.sequence == goal);
+            }
+        }
+        munmap(ring.header, (size_t)ring.header->data_start);
+        munmap(ring.data, 2 * RL_MIN_CAPACITY);
+    }
+    printf("planted kills: %d steps, 429 kills each, nothing lost\n", STEPS);
+}
+
+/* ---- part two: threads ---- */
+
+static rl_ring shared;
+static int64_t events;
+static int finished;
+
+static void *read_lossily(void *argument) {
+    int64_t *totals = argument;
+    rl_reader reader = {RL_FIRST_POSITION, 0, 0};
+    for (int last = 0; !last;) {
+        last = RL_LOAD_ACQUIRE(&finished); /* pairs with the release in stress() */
+        totals[0] += drain(&shared, &reader, &totals[1]);
+        sched_yield();
+    }
+    return NULL;
+}
+
+static void stress(void) {
+    pthread_t threads[3];
+    int64_t totals[3][2] = {{0, 0}, {0, 0}, {0, 0}};
+    shared = make_ring(RL_MIN_CAPACITY);
+    for (int k = 0; k < 3; k++)
+        CHECK(pthread_create(&threads[k], NULL, read_lossily, totals[k]) == 0);
+    for (int64_t k = 0; k < events; k++)
+        append(&shared);
+    RL_STORE_RELEASE(&finished, 1);
+    for (int k = 0; k < 3; k++) {
+        pthread_join(threads[k], NULL);
+        CHECK(totals[k][0] + totals[k][1] == events);
+        printf("reader %d: %lld read, %lld lost, all accounted for\n", k, (long long)totals[k][0],
+               (long long)totals[k][1]);
+    }
+}
+
+int main(int argc, char **argv) {
+    const rl_checksum_impl *all[4];
+    events = argc > 1 ? atoll(argv[1]) : 2000000;
+    checksum = all[rl_checksum_available(all, 0) - 1]; /* the portable one: also known to sanitizers */
+    planted_kills();
+    stress();
+    return 0;
+}
