@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
-import time
 import warnings
 from types import TracebackType
 from typing import Any, Literal
 
-from ringlog import _core, files, liveness, lock, ring, slots
+from ringlog import _core, durability, files, liveness, lock, ring, slots
 from ringlog.errors import (
     ClosedError,
     CorruptStream,
@@ -53,7 +51,7 @@ class Writer(_core.Writer):
             raise ValueError(f'lock must be "append" or "session", not {lock!r}')
         if capacity is not None:
             ring.check_capacity(capacity)
-        self._interval = _sync_interval(sync)
+        self._interval = durability.sync_interval(sync)
         self._arguments: dict[str, Any] = {
             "capacity": capacity,
             "lock": lock,
@@ -62,9 +60,7 @@ class Writer(_core.Writer):
         }
         self._pid = os.getpid()
         self._path = os.path.abspath(os.fspath(path))
-        self._sync_error: Exception | None = None
-        self._syncer: threading.Thread | None = None
-        self._stop_syncing = threading.Event()
+        self._syncer: durability.Syncer | None = None
         self._mapping, mode = self._open(capacity)
         try:
             self._semaphore = _open_semaphore(self._mapping, mode)
@@ -76,10 +72,9 @@ class Writer(_core.Writer):
             self._attach(self._mapping, self._slot, self._epoch, timeout, sync == "always")
             self._set_semaphore(self._semaphore.native)
             if lock == "session":
-                self._open_session()
-            if self._interval is not None and sync != "always":
-                self._syncer = threading.Thread(target=self._sync_often, name="ringlog-sync", daemon=True)
-                self._syncer.start()
+                self._begin_session()
+            if self._interval:
+                self._syncer = durability.Syncer(self._interval, self._head, self._sync_now)
         except BaseException:
             self._release()
             raise
@@ -98,19 +93,10 @@ class Writer(_core.Writer):
             if self._interval is not None:
                 if seen["in_memory"]:
                     raise ValueError(f"{self._path}: sync on a file system in memory can keep nothing")
-                _sync_directory(self._path)
+                durability.sync_directory(self._path)
             files.restart_after_crash(mapping, self._path)
             return mapping, mode
         raise RingRemoved(f"{self._path}: is removed again and again")
-
-    def _open_session(self) -> None:
-        self._enter()
-        try:
-            timeout = self._timeout_ns
-            self._lock(lock.FOREVER if timeout is None else time.monotonic_ns() + timeout)
-            self._begin_session()
-        finally:
-            self._leave()
 
     # ---- what the native half asks ----
 
@@ -165,15 +151,13 @@ class Writer(_core.Writer):
         Blocks for the lock, up to the timeout, and for the disk. Raises ValueError on a file system in
         memory, OSError if the disk fails, WriterBusy, ClosedError.
         """
-        if self._sync_error is not None:
-            error, self._sync_error = self._sync_error, None
-            raise error
         if self._state != "open":
             self._unusable()
         if self._mapping.snapshot()["in_memory"]:
             raise ValueError(f"{self._path}: sync on a file system in memory can keep nothing")
-        with self._locked():
-            self._commit()
+        if self._syncer is not None:
+            self._syncer.raise_error()
+        self._sync_now()
 
     def end(self) -> None:
         """End the stream: readers stop after the last event. Waiting ones are woken.
@@ -181,9 +165,9 @@ class Writer(_core.Writer):
         This Writer is then done; a later one may go on. Blocks for the lock. Raises WriterBusy,
         RingRemoved, ClosedError.
         """
-        with self._locked():
-            self._mapping.end()
-            self._set_ended()
+        if self._state == "ended":
+            self._unusable()
+        self._with_lock(self._end_stream)
 
     def close(self) -> None:
         """Let go of the ring; closing twice does nothing. Waits for other threads inside this Writer,
@@ -194,9 +178,8 @@ class Writer(_core.Writer):
             self._detach()
             del self._mapping
             return
-        self._stop_syncing.set()
         if self._syncer is not None:
-            self._syncer.join()
+            self._syncer.stop()
         try:
             if self._interval is not None and self._state in ("open", "ended"):
                 self._close_clean()
@@ -226,66 +209,32 @@ class Writer(_core.Writer):
 
     # ---- inside ----
 
-    @contextlib.contextmanager
-    def _locked(self) -> Any:
-        self._enter()
-        try:
-            timeout = self._timeout_ns
-            if self._arguments["lock"] == "append":
-                self._lock(lock.FOREVER if timeout is None else time.monotonic_ns() + timeout)
-            try:
-                if self._mapping.snapshot()["removed"]:
-                    self._removed()
-                yield
-            finally:
-                self._unlock()
-        finally:
-            self._unlock()
-            self._leave()
+    def _head(self) -> int:
+        return self._mapping.snapshot()["write_offset"]
 
-    def _sync_often(self) -> None:
-        assert self._interval is not None
-        synced = -1
-        while not self._stop_syncing.wait(self._interval):
-            head = self._mapping.snapshot()["write_offset"]
-            if head != synced:
-                try:
-                    self.sync()
-                    synced = head
-                except WriterBusy:
-                    continue
-                except Exception as error:  # told by the next sync() or close()
-                    self._sync_error = error
-                    return
+    def _sync_now(self) -> None:
+        self._with_lock(self._commit)
 
     def _close_clean(self) -> None:
-        """The last one out notes that everything is on disk."""
-        with self._turn_and_table():
-            self._commit()
-            others = (
-                self._mapping.held(liveness.writer_offset(slot))
-                for slot in range(_core.MAX_WRITERS)
-                if slot != self._slot
-            )
-            if not any(others):
-                self._mapping.set_clean(True)
-        if self._sync_error is not None:
-            raise self._sync_error
-
-    @contextlib.contextmanager
-    def _turn_and_table(self) -> Any:
+        """Sync; and the last one out notes that everything is on disk."""
         table = liveness.take_lease(self._mapping, _core.TABLE_LEASE)
         try:
-            self._lock_for_close()
-            yield
+            with contextlib.suppress(RingRemoved):
+                self._with_lock(self._commit_clean)
         finally:
-            self._unlock()
             table.drop()
+        if self._syncer is not None:
+            self._syncer.raise_error()
 
-    def _lock_for_close(self) -> None:
-        if self._arguments["lock"] == "append" and self._state == "open":
-            timeout = self._timeout_ns
-            self._lock(lock.FOREVER if timeout is None else time.monotonic_ns() + timeout)
+    def _commit_clean(self) -> None:
+        self._commit()
+        others = (slot for slot in range(_core.MAX_WRITERS) if slot != self._slot)
+        if not any(self._mapping.held(liveness.writer_offset(slot)) for slot in others):
+            self._mapping.set_clean(True)
+
+    def _end_stream(self) -> None:
+        self._mapping.end()
+        self._set_ended()
 
     def _release(self) -> None:
         if not hasattr(self, "_mapping"):
@@ -299,27 +248,6 @@ class Writer(_core.Writer):
 
 def _reopen(kind: type[Writer], path: str, arguments: dict[str, Any]) -> Writer:
     return kind(path, **arguments)
-
-
-def _sync_interval(sync: object) -> float | None:
-    """Seconds between syncs; 0.0 for "always", None for "none"."""
-    if sync == "none":
-        return None
-    if sync == "always":
-        return 0.0
-    if isinstance(sync, (int, float)) and not isinstance(sync, bool) and sync > 0:
-        return float(sync)
-    raise ValueError(f'sync must be "none", "always" or a number of seconds over 0, not {sync!r}')
-
-
-def _sync_directory(path: str) -> None:
-    """The file's name is on disk too."""
-    for name, flags in ((path, os.O_RDONLY), (os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)):
-        fd = os.open(name, flags | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def _open_semaphore(mapping: _core.Mapping, mode: int) -> lock.Semaphore:

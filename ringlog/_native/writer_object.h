@@ -38,8 +38,11 @@ typedef struct Item {
 
 /* Call a method of the Python subclass that raises. Returns 0. */
 int rl_writer_raise(WriterObject *self, const char *name);
-/* Open, not ended, not being closed, not from before a fork? Otherwise 0 and an exception. */
+/* Open, not being closed, not from before a fork? Otherwise 0 and an exception. */
 int rl_writer_usable(WriterObject *self);
+/* Take the lock, without a system call if it is free, otherwise as Python's policy says. The turn is
+ * held. 0: an exception, and it is not taken. */
+int rl_writer_lock(WriterObject *self, int64_t deadline);
 /* Let go of the lock, post, and wake who sleeps for events, in this order. */
 void rl_writer_unlock(WriterObject *self, int published, int *contended);
 /* Data from `from` on, then a commit record that names it, are on disk. 0: an exception. */

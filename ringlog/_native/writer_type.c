@@ -147,15 +147,6 @@ static PyObject *writer_replace(WriterObject *self, PyObject *arg) {
     return PyBool_FromLong(seen && rl_owner_replace(self->ring.header, seen, self->me));
 }
 
-static PyObject *writer_unlock(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
-    int contended = 0;
-    if (!is_attached(self))
-        return NULL;
-    if (rl_owner_is(self->ring.header, self->me) && !self->session)
-        rl_writer_unlock(self, 0, &contended);
-    Py_RETURN_NONE;
-}
-
 static PyObject *writer_recover(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
     if (!is_attached(self))
         return NULL;
@@ -169,10 +160,29 @@ static PyObject *writer_recover(WriterObject *self, PyObject *Py_UNUSED(ignored)
     Py_RETURN_NONE;
 }
 
-static PyObject *writer_begin_session(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
-    if (!is_attached(self))
+/* Call `function()` with the turn and the lock. In C, so that no signal handler can run between taking
+ * the one or the other and being sure to let it go. */
+static PyObject *writer_with_lock(WriterObject *self, PyObject *function) {
+    int contended;
+    PyObject *result = NULL;
+    if (!rl_writer_enter(self))
         return NULL;
-    self->session = 1;
+    if (rl_writer_lock(self, rl_deadline(self->timeout))) {
+        result = PyObject_CallNoArgs(function);
+        rl_writer_unlock(self, 0, &contended);
+    }
+    rl_turn_leave(&self->turn);
+    return result;
+}
+
+static PyObject *writer_begin_session(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
+    if (!rl_writer_enter(self))
+        return NULL;
+    int taken = rl_writer_lock(self, rl_deadline(self->timeout));
+    self->session = (char)taken;
+    rl_turn_leave(&self->turn);
+    if (!taken)
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -193,17 +203,6 @@ static PyObject *writer_commit(WriterObject *self, PyObject *Py_UNUSED(ignored))
     rl_append_begin(&self->ring, &a);
     if (!rl_writer_make_durable(self, &a, RL_LOAD_RELAXED(&self->ring.header->tail_offset)))
         return NULL;
-    Py_RETURN_NONE;
-}
-
-static PyObject *writer_enter_turn(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
-    if (!rl_writer_enter(self))
-        return NULL;
-    Py_RETURN_NONE;
-}
-
-static PyObject *writer_leave_turn(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
-    rl_turn_leave(&self->turn);
     Py_RETURN_NONE;
 }
 
@@ -252,13 +251,11 @@ static PyMethodDef writer_methods[] = {
     {"_owner", (PyCFunction)writer_owner, METH_NOARGS, NULL},
     {"_contend", (PyCFunction)writer_contend, METH_O, NULL},
     {"_replace", (PyCFunction)writer_replace, METH_O, NULL},
-    {"_unlock", (PyCFunction)writer_unlock, METH_NOARGS, NULL},
+    {"_with_lock", (PyCFunction)writer_with_lock, METH_O, NULL},
     {"_recover", (PyCFunction)writer_recover, METH_NOARGS, NULL},
     {"_begin_session", (PyCFunction)writer_begin_session, METH_NOARGS, NULL},
     {"_stand_back", (PyCFunction)writer_stand_back, METH_NOARGS, NULL},
     {"_commit", (PyCFunction)writer_commit, METH_NOARGS, NULL},
-    {"_enter", (PyCFunction)writer_enter_turn, METH_NOARGS, NULL},
-    {"_leave", (PyCFunction)writer_leave_turn, METH_NOARGS, NULL},
     {"_set_ended", (PyCFunction)writer_set_ended, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

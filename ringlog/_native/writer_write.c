@@ -19,8 +19,7 @@ int rl_writer_raise(WriterObject *self, const char *name) {
 }
 
 int rl_writer_usable(WriterObject *self) {
-    return RL_LIKELY(self->mapping && !self->ended && !self->stopping &&
-                     self->fork_generation == rl_fork_generation())
+    return RL_LIKELY(self->mapping && !self->stopping && self->fork_generation == rl_fork_generation())
                ? 1
                : rl_writer_raise(self, "_unusable");
 }
@@ -40,8 +39,7 @@ void rl_writer_unlock(WriterObject *self, int published, int *contended) {
         rl_wake_all(&h->sleepers_futex);
 }
 
-/* Take the lock without a system call if it is free; otherwise as Python's policy says. */
-static int lock(WriterObject *self, int64_t deadline) {
+int rl_writer_lock(WriterObject *self, int64_t deadline) {
     rl_header *h = self->ring.header;
     if (self->session) {
         if (RL_UNLIKELY(!rl_owner_is(h, self->me)))
@@ -127,7 +125,7 @@ static int make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t de
                 withdraw(self);
             return 0;
         }
-        if (!lock(self, deadline))
+        if (!rl_writer_lock(self, deadline))
             return 0;
         rl_append_begin(&self->ring, a);
     }
@@ -184,7 +182,9 @@ int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count,
     rl_append a;
     int64_t deadline = self->timeout < 0 ? INT64_MAX : rl_deadline(self->timeout);
     int contended = 0;
-    if (!lock(self, deadline))
+    if (RL_UNLIKELY(self->ended))
+        return rl_writer_raise(self, "_unusable") - 1;
+    if (!rl_writer_lock(self, deadline))
         return -1;
     rl_append_begin(&self->ring, &a);
     if (RL_UNLIKELY(count == 0)) { /* nothing to publish, but a sequence to tell */
