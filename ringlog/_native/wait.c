@@ -56,9 +56,12 @@ static int cores(void) {
     return known;
 }
 
+/* An event, or that there will be none: the reader that we return to finds out which. */
 static int has_news(const rl_ring *ring, int64_t position) {
-    /* Acquire: pairs with the publication; the reader that we return to loads it again anyway. */
-    return RL_LOAD_ACQUIRE(&ring->header->write_offset) != position;
+    const rl_header *h = ring->header;
+    /* Acquire: each pairs with the release store of the word, in rl_pair_store, end() and unlink(). */
+    return RL_LOAD_ACQUIRE(&h->write_offset) != position || RL_LOAD_ACQUIRE(&h->ended) == position ||
+           RL_LOAD_ACQUIRE(&h->removed);
 }
 
 /* Look for news for `ns`; every few microseconds let somebody else have the core. */
