@@ -7,10 +7,10 @@ import errno
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ringlog import _core, files, slots
 from ringlog.errors import (
@@ -22,6 +22,7 @@ from ringlog.errors import (
 )
 
 Start = Literal["latest", "oldest"] | int | datetime
+_Answer = TypeVar("_Answer")
 _WAITS = ("adaptive", "spin", "yield", "sleep")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -127,15 +128,15 @@ class Reader(_core.Reader):
         not_before = 0
         lost_from = -1
         if start == "latest":
-            place = self._mapping.head()
+            place = self._ask(self._mapping.head)
         elif start == "oldest":
-            place = self._mapping.tail()
+            place = self._ask(self._mapping.tail)
         elif isinstance(start, datetime):
             not_before = _unix_nanoseconds(start)
             place = self._find(self._mapping.seek_time, not_before)
         else:
             assert isinstance(start, int)
-            head = self._mapping.head()
+            head = self._ask(self._mapping.head)
             if start > head[1]:
                 raise ValueError(f"sequence {start} is beyond the next event, {head[1]}")
             place = self._find(self._mapping.seek_sequence, start)
@@ -146,22 +147,26 @@ class Reader(_core.Reader):
             self._forget_loss()  # whatever the writer took meanwhile was not asked for by name
 
     def _resume(self, cursor: slots.Place) -> None:
-        tail, head = self._mapping.tail(), self._mapping.head()
+        tail, head = self._ask(self._mapping.tail), self._ask(self._mapping.head)
         if cursor[1] < tail[1]:
             self._place(*tail, cursor[1], 0)
         else:
             self._place(*min(cursor, head), -1, 0)
 
-    def _find(self, seek: Any, goal: int) -> slots.Place:
+    def _find(self, seek: Callable[[int], slots.Place | None], goal: int) -> slots.Place:
         """Seek, and again if the writer passed us while we walked."""
-        place: slots.Place | None = None
-        with contextlib.suppress(ValueError):
-            for _ in range(1000):
-                place = seek(goal)
-                if place is not None:
-                    return place
-            return self._mapping.tail()
-        raise CorruptStream(f"{self._path}: head, tail and entries contradict each other")
+        for _ in range(1000):
+            place = self._ask(lambda: seek(goal))
+            if place is not None:
+                return place
+        return self._ask(self._mapping.tail)
+
+    def _ask(self, question: Callable[[], _Answer]) -> _Answer:
+        """Ask the mapping for a place; a header in which none can be found is a corrupt stream."""
+        try:
+            return question()
+        except ValueError as error:
+            raise CorruptStream(f"{self._path}: {error}") from None
 
     # ---- what the native half asks ----
 
