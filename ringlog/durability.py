@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+import time
+import weakref
+from typing import TYPE_CHECKING
 
 from ringlog.errors import WriterBusy
+
+if TYPE_CHECKING:
+    from ringlog.writer import Writer
 
 
 def sync_interval(sync: object) -> float | None:
@@ -34,38 +39,53 @@ def sync_directory(path: str) -> None:
 
 
 class Syncer:
-    """A thread that syncs every `interval` seconds if the head has moved since.
+    """A thread that syncs a writer every `interval` seconds if the head has moved since.
 
-    `error` is the first failure: the thread ends with it, and the next sync() or close() tells it.
+    It knows the writer weakly: one that nobody holds is closed, and the thread ends. `error` is the first
+    failure: the thread ends with it too, and the next sync() or close() tells it.
     """
 
-    def __init__(self, interval: float, head: Callable[[], int], sync: Callable[[], None]) -> None:
+    def __init__(self, interval: float, writer: Writer) -> None:
         self.error: Exception | None = None
         self._interval = interval
-        self._head = head
-        self._sync = sync
-        self._stop = threading.Event()
+        self._writer = weakref.ref(writer)
+        self._stopped = False  # a plain flag: an Event's lock could be left taken by Ctrl-C
         self._thread = threading.Thread(target=self._run, name="ringlog-sync", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         synced = -1
-        while not self._stop.wait(self._interval):
-            head = self._head()
-            if head == synced:
+        due = time.monotonic() + self._interval
+        while not self._stopped:
+            left = due - time.monotonic()
+            if left > 0:
+                time.sleep(min(left, 0.05))
                 continue
             try:
-                self._sync()
-                synced = head
+                synced = self._sync_if_moved(synced)
             except WriterBusy:
-                continue  # somebody holds the lock for long: the next turn may be luckier
+                pass  # somebody holds the lock for long: the next turn may be luckier
             except Exception as error:
-                self.error = error
+                self.error = None if self._stopped else error
                 return
+            due = time.monotonic() + self._interval
+
+    def _sync_if_moved(self, synced: int) -> int:
+        writer = self._writer()
+        if writer is None:
+            self._stopped = True
+            return synced
+        head = writer._head()
+        if head != synced:
+            writer._sync_now()
+        return head
 
     def stop(self) -> None:
-        """Return when the thread has ended."""
-        self._stop.set()
+        """Let the thread end; it may be in the middle of a sync."""
+        self._stopped = True
+
+    def join(self) -> None:
+        """Return when the thread has ended. The writer is detached: whatever it waits for, it stops."""
         if self._thread is not threading.current_thread():
             self._thread.join()
 

@@ -46,15 +46,24 @@ def restart_after_crash(mapping: _core.Mapping, path: str) -> None:
     Raises CorruptStream if that is needed and the mapping is read-only.
     """
     now = lock.boot_id()
-    if mapping.snapshot()["boot_id"] == now:
-        return
+    then = mapping.snapshot()["boot_id"]
+    if now == then or not any(now) or not any(then) or _in_use(mapping):
+        return  # or nobody can tell: then nothing is thrown away
     if mapping.mode == _core.MAP_READ:
         raise CorruptStream(
             f"{path}: the machine has restarted since it was written; a Writer has to open it first"
         )
     lease = liveness.take_lease(mapping, _core.RESTART_LEASE)
     try:
-        if mapping.snapshot()["boot_id"] != now:
+        if mapping.snapshot()["boot_id"] != now and not _in_use(mapping):
             mapping.restart(secrets.token_bytes(16), now)
     finally:
         lease.drop()
+
+
+def _in_use(mapping: _core.Mapping) -> bool:
+    """Does anybody hold a lease? Nobody has survived a crash of the machine."""
+    readers = mapping.snapshot()["max_readers"]
+    return any(mapping.held(liveness.writer_offset(slot)) for slot in range(_core.MAX_WRITERS)) or any(
+        mapping.held(liveness.reader_offset(slot)) for slot in range(readers)
+    )

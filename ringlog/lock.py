@@ -71,8 +71,9 @@ class Semaphore:
         with contextlib.suppress(OSError):
             if _core.Semaphore(self.name).same(self.native):
                 return False
-        self.posix.close()
-        self._open()
+        old = self.posix
+        self._open()  # first: whatever interrupts us, there is one that is open
+        old.close()
         return True
 
     def drain(self) -> None:
@@ -101,8 +102,7 @@ def acquire(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore, 
         if owner is not None:
             word, slot, epoch, mine = owner
             # Mine, and this thread has the turn: an interrupted call left it. Not worth a wait.
-            if mine or (liveness.owner_is_dead(mapping, slot, epoch) and writer._replace(word)):
-                writer._recover()
+            if (mine or liveness.owner_is_dead(mapping, slot, epoch)) and writer._replace(word):
                 semaphore.drain()
                 return
             if left <= 0:

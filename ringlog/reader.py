@@ -89,7 +89,7 @@ class Reader(_core.Reader):
             slot = self._claim.slot if self._claim else -1
             self._attach(self._mapping, slot, self._named, verify, _WAITS.index(wait))
             if self._claim and self._claim.cursor:
-                self._resume(self._claim.cursor)
+                self._resume(self._claim.cursor, self._claim.lost_from)
             else:
                 self._go_to(start)
         except BaseException:
@@ -142,24 +142,23 @@ class Reader(_core.Reader):
             place = self._find(self._mapping.seek_sequence, start)
             if place[1] > start:
                 lost_from = start
-        self._place(*place, lost_from, not_before)
-        if start in ("latest", "oldest") or not_before:
-            self._forget_loss()  # whatever the writer took meanwhile was not asked for by name
+        # Whatever the writer takes meanwhile from "latest", "oldest" or a time was not asked for by name.
+        self._place(*place, lost_from, not_before, not isinstance(start, int))
 
-    def _resume(self, cursor: slots.Place) -> None:
+    def _resume(self, cursor: slots.Place, lost_from: int) -> None:
         tail, head = self._ask(self._mapping.tail), self._ask(self._mapping.head)
         if cursor[1] < tail[1]:
-            self._place(*tail, cursor[1], 0)
+            self._place(*tail, cursor[1] if lost_from < 0 else lost_from, 0, False)
         else:
-            self._place(*min(cursor, head), -1, 0)
+            self._place(*min(cursor, head), lost_from, 0, False)
 
     def _find(self, seek: Callable[[int], slots.Place | None], goal: int) -> slots.Place:
         """Seek, and again if the writer passed us while we walked."""
-        for _ in range(1000):
+        for _ in range(100_000):
             place = self._ask(lambda: seek(goal))
             if place is not None:
                 return place
-        return self._ask(self._mapping.tail)
+        raise CorruptStream(f"{self._path}: the tail is never where it was a moment ago")
 
     def _ask(self, question: Callable[[], _Answer]) -> _Answer:
         """Ask the mapping for a place; a header in which none can be found is a corrupt stream."""
@@ -250,11 +249,13 @@ class Reader(_core.Reader):
         return _reopen, (type(self), self._path, self._arguments)
 
     def _release(self) -> None:
+        if (mapping := self.__dict__.get("_mapping")) is None:
+            return
         ours = self._state != "forked" and self._pid == os.getpid()
         self._detach()
         if ours and self._claim:
-            slots.release_reader(self._mapping, self._claim)
-        del self._mapping
+            slots.release_reader(mapping, self._claim)
+        self.__dict__.pop("_mapping", None)  # a second thread in here may have been faster
 
 
 def _reopen(kind: type[Reader], path: str, arguments: dict[str, Any]) -> Reader:

@@ -146,23 +146,24 @@ def unlink(path: StrPath) -> None:
     """Remove a ring: the file and its semaphore. Writers get RingRemoved, readers once they have read
     what is there; the memory is freed when the last of them lets go.
 
-    Raises FileNotFoundError, PermissionError, NotARing (nothing is removed then), VersionMismatch.
+    Raises FileNotFoundError, PermissionError, OSError (a symbolic link: remove what it names), NotARing
+    and VersionMismatch; nothing is removed then.
     """
     path = os.path.abspath(os.fspath(path))
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         writable = True
     except IsADirectoryError:
         raise NotARing(f"{path}: not a ring: a directory") from None
     except PermissionError:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         writable = False
     try:
         with contextlib.suppress(StreamTruncated, CorruptStream):  # damaged ones can go too
             check_header(fd, path)
         file_id = os.pread(fd, 16, 144)
         opened = os.fstat(fd)
-        now = os.stat(path)
+        now = os.lstat(path)
         if not stat.S_ISREG(now.st_mode) or (now.st_dev, now.st_ino) != (opened.st_dev, opened.st_ino):
             raise RinglogError(f"{path}: was replaced while it was being removed")
         os.unlink(path)

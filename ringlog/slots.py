@@ -41,6 +41,7 @@ class ReaderSlot:
     raw_name: bytes
     position: int
     sequence: int
+    lost_from: int
 
     @property
     def name(self) -> str | None:
@@ -79,13 +80,18 @@ def claim_writer(mapping: _core.Mapping) -> tuple[int, int, _core.Lease]:
 
 @dataclass
 class Claim:
-    """A reader slot that is ours. cursor: (position, sequence) to go on from, if the name had one."""
+    """A reader slot that is ours.
+
+    cursor: (position, sequence) to go on from, if the name had one. lost_from: the first sequence of a
+    loss that the name's last reader may not have been told of; -1: none.
+    """
 
     slot: int
     epoch: int
     lease: _core.Lease
     named: bool
     cursor: Place | None
+    lost_from: int = -1
 
 
 def claim_reader(mapping: _core.Mapping, raw_name: bytes) -> Claim:
@@ -102,7 +108,9 @@ def claim_reader(mapping: _core.Mapping, raw_name: bytes) -> Claim:
                     who = liveness.describe(seen.pid, seen.start_time)
                     raise NameInUse(f"{raw_name.decode()!r} is in use by {who}")
                 if seen.kept:
-                    return _claim(mapping, slot, lease, raw_name, (seen.position, seen.sequence))
+                    claim = _claim(mapping, slot, lease, raw_name, (seen.position, seen.sequence))
+                    claim.lost_from = seen.lost_from
+                    return claim
                 lease.drop()
         for slot, seen in enumerate(slots):
             if seen.kept and seen.flags & _core.READER_NAMED:
@@ -132,9 +140,11 @@ def release_reader(mapping: _core.Mapping, claim: Claim) -> None:
     claim.lease.drop()
 
 
-def retire_if_dead(mapping: _core.Mapping, slot: int) -> None:
-    """If the reader in this slot is dead it stops holding the writer back; a name keeps its cursor."""
+def retire_if_dead(mapping: _core.Mapping, slot: int) -> bool:
+    """If the reader in this slot is dead it stops holding the writer back; a name keeps its cursor.
+    True if it holds nobody back."""
     seen = reader_slot(mapping, slot)
     if seen.status == _core.SLOT_ACTIVE and not mapping.held(liveness.reader_offset(slot)):
         gone = _core.SLOT_PARKED if seen.flags & _core.READER_NAMED else _core.SLOT_FREE
-        mapping.set_reader(slot, seen.epoch, _core.SLOT_ACTIVE, gone)
+        return mapping.set_reader(slot, seen.epoch, _core.SLOT_ACTIVE, gone)
+    return seen.status != _core.SLOT_ACTIVE

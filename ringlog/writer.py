@@ -69,12 +69,13 @@ class Writer(_core.Writer):
             del self._mapping
             raise
         try:
-            self._attach(self._mapping, self._slot, self._epoch, timeout, sync == "always")
+            always, synced = sync == "always", self._interval is not None
+            self._attach(self._mapping, self._slot, self._epoch, timeout, always, synced)
             self._set_semaphore(self._semaphore.native)
             if lock == "session":
                 self._begin_session()
             if self._interval:
-                self._syncer = durability.Syncer(self._interval, self._head, self._sync_now)
+                self._syncer = durability.Syncer(self._interval, self)
         except BaseException:
             self._release()
             raise
@@ -217,20 +218,20 @@ class Writer(_core.Writer):
 
     def _close_clean(self) -> None:
         """Sync; and the last one out notes that everything is on disk."""
-        table = liveness.take_lease(self._mapping, _core.TABLE_LEASE)
-        try:
-            with contextlib.suppress(RingRemoved):
-                self._with_lock(self._commit_clean)
-        finally:
-            table.drop()
+        with contextlib.suppress(RingRemoved):
+            self._with_lock(self._commit_clean)
         if self._syncer is not None:
             self._syncer.raise_error()
 
     def _commit_clean(self) -> None:
         self._commit()
-        others = (slot for slot in range(_core.MAX_WRITERS) if slot != self._slot)
-        if not any(self._mapping.held(liveness.writer_offset(slot)) for slot in others):
-            self._mapping.set_clean(True)
+        table = liveness.take_lease(self._mapping, _core.TABLE_LEASE)  # nobody waits for a lock with it
+        try:
+            others = (slot for slot in range(_core.MAX_WRITERS) if slot != self._slot)
+            if not any(self._mapping.held(liveness.writer_offset(slot)) for slot in others):
+                self._mapping.set_clean(True)
+        finally:
+            table.drop()
 
     def _end_stream(self) -> None:
         self._mapping.end()
@@ -240,10 +241,14 @@ class Writer(_core.Writer):
         if not hasattr(self, "_mapping"):
             return
         self._detach()
-        self._mapping.free_writer(self._slot, self._epoch)
+        mapping = self.__dict__.pop("_mapping", None)
+        if mapping is None:
+            return  # a second thread in here was faster
+        if self._syncer is not None:
+            self._syncer.join()
+        mapping.free_writer(self._slot, self._epoch)
         self._lease.drop()
         self._semaphore.close()
-        del self._mapping
 
 
 def _reopen(kind: type[Writer], path: str, arguments: dict[str, Any]) -> Writer:

@@ -82,9 +82,15 @@ static int map_mirrored(rl_mapping *m, int64_t data_start, int64_t capacity, int
     return 0;
 }
 
+/* Is our descriptor still our file? A program that becomes a daemon closes all it did not open. */
+static int own_file(const rl_mapping *m, struct stat *st) {
+    return fstat(m->fd, st) == 0 && st->st_dev == m->device && st->st_ino == m->inode;
+}
+
 int rl_mapping_open(rl_mapping *m, int fd, int mode, int populate) {
     rl_header seen;
     const char *why;
+    struct stat st;
     memset(m, 0, sizeof *m);
     int status = rl_header_probe(fd, &seen, &why);
     if (status < 0)
@@ -93,8 +99,10 @@ int rl_mapping_open(rl_mapping *m, int fd, int mode, int populate) {
         return -EINVAL;
     m->mode = mode;
     m->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    if (m->fd < 0)
+    if (m->fd < 0 || fstat(m->fd, &st) < 0)
         return -errno;
+    m->device = st.st_dev;
+    m->inode = st.st_ino;
     m->in_memory = in_memory(fd);
     m->header_bytes = (size_t)seen.data_start;
     int protection = mode == RL_MAP_READ ? PROT_READ : PROT_READ | PROT_WRITE;
@@ -116,14 +124,15 @@ void rl_mapping_close(rl_mapping *m) {
         munmap(m->ring.header, m->header_bytes);
     if (m->data_base && m->data_base != MAP_FAILED)
         munmap(m->data_base, m->data_bytes);
-    if (m->fd > 0)
+    struct stat st;
+    if (m->fd > 0 && own_file(m, &st))
         close(m->fd);
     memset(m, 0, sizeof *m);
 }
 
 int rl_mapping_named(const rl_mapping *m) {
     struct stat st;
-    return fstat(m->fd, &st) < 0 || st.st_nlink > 0;
+    return !own_file(m, &st) || st.st_nlink > 0; /* not to be told: then it is not said to be gone */
 }
 
 static int sync_range(const rl_mapping *m, const uint8_t *from, const uint8_t *to) {
@@ -171,12 +180,15 @@ static int open_again(int fd, int flags) {
     return open(path, flags | O_CLOEXEC);
 }
 
-int rl_lease_take(rl_lease *lease, int fd, int64_t offset) {
+int rl_lease_take(rl_lease *lease, const rl_mapping *m, int64_t offset) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct stat st;
     int error = 0;
     lease->page = NULL;
+    if (!own_file(m, &st))
+        return -EBADF;
     pthread_mutex_lock(&lease_mutex);
-    int own = open_again(fd, O_RDWR);
+    int own = open_again(m->fd, O_RDWR);
     if (own < 0) {
         error = -errno;
     } else {
@@ -209,10 +221,13 @@ void rl_lease_drop(rl_lease *lease) {
     lease->page = NULL;
 }
 
-int rl_lease_held(int fd, int64_t offset) {
+int rl_lease_held(const rl_mapping *m, int64_t offset) {
+    struct stat st;
+    if (!own_file(m, &st))
+        return -EBADF; /* another file's locks would call a living owner dead */
     /* A read lock is asked about: only a write lock, which is what a lease is, stands in its way. */
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
-    if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+    if (fcntl(m->fd, F_OFD_GETLK, &lock) < 0)
         return -errno;
     return lock.l_type != F_UNLCK;
 }

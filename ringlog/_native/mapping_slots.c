@@ -70,9 +70,10 @@ PyObject *rl_mapping_reader_slot(MappingObject *self, PyObject *arg) {
     memcpy(name, slot->name, sizeof name);
     Py_ssize_t size = slot->name_size > RL_NAME_BYTES ? RL_NAME_BYTES : slot->name_size;
     rl_pair_get(&slot->cursor, slot->cursor_records, &cursor);
-    return Py_BuildValue("KiLLLIy#LL", (unsigned long long)RL_SLOT_EPOCH(state), RL_SLOT_STATUS(state),
+    return Py_BuildValue("KiLLLIy#LLL", (unsigned long long)RL_SLOT_EPOCH(state), RL_SLOT_STATUS(state),
                          (long long)slot->pid, (long long)slot->start_time, (long long)slot->opened,
-                         slot->flags, name, size, (long long)cursor.position, (long long)cursor.sequence);
+                         slot->flags, name, size, (long long)cursor.position, (long long)cursor.sequence,
+                         (long long)RL_LOAD_RELAXED(&slot->lost_from) - 1);
 }
 
 PyObject *rl_mapping_claim_reader(MappingObject *self, PyObject *args) {
@@ -90,12 +91,18 @@ PyObject *rl_mapping_claim_reader(MappingObject *self, PyObject *args) {
         return NULL;
     }
     uint64_t epoch = RL_SLOT_EPOCH(slot->state) + 1;
-    /* A parked name stays parked until its reader has joined: its cursor must survive our death here. */
-    int status = RL_SLOT_STATUS(slot->state) == RL_SLOT_FREE ? RL_SLOT_CLAIMED : RL_SLOT_PARKED;
+    /* A name that is kept stays kept until its reader has joined: its cursor must survive our death
+     * here. Anything else was a stranger's, and its cursor must not become this name's. */
+    int status = RL_SLOT_STATUS(slot->state);
+    int kept = (status == RL_SLOT_ACTIVE || status == RL_SLOT_PARKED) && slot->flags & RL_READER_NAMED &&
+               flags & RL_READER_NAMED && slot->name_size == size && memcmp(slot->name, name, (size_t)size) == 0;
+    status = kept ? RL_SLOT_PARKED : RL_SLOT_CLAIMED;
     RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, status));
     slot->pid = pid;
     slot->start_time = start_time;
     slot->opened = now;
+    if (!kept)
+        RL_STORE_RELAXED(&slot->lost_from, 0);
     slot->flags = flags;
     if (slot->name_size != size || memcmp(slot->name, name, (size_t)size) != 0) {
         slot->name_size = 0;
@@ -115,6 +122,7 @@ PyObject *rl_mapping_set_reader(MappingObject *self, PyObject *args) {
         return NULL;
     int done = RL_SWAP(&slot->state, RL_SLOT_STATE(epoch, from), RL_SLOT_STATE(epoch, to));
     rl_header *h = self->map.ring.header;
+    RL_FENCE_FULL_AFTER_RMW(); /* pairs with the full fence in rl_sleep_announce, of a writer without room */
     if (done && from == RL_SLOT_ACTIVE && rl_sleepers_taken(&h->room_wanted, &h->room_futex))
         rl_wake_all(&h->room_futex);
     return PyBool_FromLong(done);

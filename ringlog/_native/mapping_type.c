@@ -84,7 +84,7 @@ static PyObject *mapping_lease(MappingObject *self, PyObject *arg) {
     LeaseObject *lease = PyObject_New(LeaseObject, state->lease_type);
     if (!lease)
         return NULL;
-    int error = rl_lease_take(&lease->lease, self->map.fd, offset);
+    int error = rl_lease_take(&lease->lease, &self->map, offset);
     if (!error)
         return (PyObject *)lease;
     Py_DECREF(lease);
@@ -97,7 +97,7 @@ static PyObject *mapping_held(MappingObject *self, PyObject *arg) {
     long long offset = PyLong_AsLongLong(arg);
     if (offset == -1 && PyErr_Occurred())
         return NULL;
-    int held = rl_lease_held(self->map.fd, offset);
+    int held = rl_lease_held(&self->map, offset);
     return held < 0 ? os_error(held) : PyBool_FromLong(held);
 }
 

@@ -19,6 +19,7 @@ enum { RL_MAP_READ = 0, RL_MAP_ANNOUNCE = 1, RL_MAP_WRITE = 2 }; /* nothing, the
 typedef struct rl_mapping {
     rl_ring ring;
     int fd;         /* our own; carries no lock, so it is a good place to ask about locks from */
+    uint64_t device, inode; /* what fd led to: other code may close our number and get it again */
     int mode;       /* RL_MAP_* */
     int in_memory;  /* the file system keeps nothing on a disk */
     void *data_base;
@@ -39,9 +40,9 @@ typedef struct rl_lease {
     void *page; /* NULL: none */
     uint64_t fork_generation;
 } rl_lease;
-int rl_lease_take(rl_lease *lease, int fd, int64_t offset); /* -EAGAIN: somebody has it */
+int rl_lease_take(rl_lease *lease, const rl_mapping *m, int64_t offset); /* -EAGAIN: somebody has it */
 void rl_lease_drop(rl_lease *lease);
-int rl_lease_held(int fd, int64_t offset); /* 1: by somebody, maybe us; 0: by nobody */
+int rl_lease_held(const rl_mapping *m, int64_t offset); /* 1: by somebody, maybe us; 0: by nobody */
 
 /* Counts the forks that lie between this process and the one that first loaded us. */
 extern uint64_t rl_fork_count;

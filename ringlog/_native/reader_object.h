@@ -35,6 +35,11 @@ typedef struct ReaderObject {
 int rl_reader_raise(ReaderObject *self, const char *name);
 /* Open, not being closed, and (if it has a slot) not from before a fork? Otherwise 0 and an exception. */
 int rl_reader_usable(ReaderObject *self);
+/* Take the turn of a usable reader. -1: an exception; 0: another thread has it until after `deadline`. */
+int rl_reader_enter(ReaderObject *self, int64_t deadline);
+/* Note in the slot of a named reader that a loss from `first` on has to be told. Before the cursor moves
+ * over it: who comes after us, if we die, tells it. */
+void rl_reader_note_loss(ReaderObject *self, int64_t first);
 /* Tell the writer that everything before our position is finished, and wake it if it waited for that. */
 void rl_reader_publish_cursor(ReaderObject *self);
 /* Stand at the oldest intact event, as far as a cursor can hold it. 0: an exception. */

@@ -46,9 +46,18 @@ int rl_reader_rejoin(ReaderObject *self) {
     return 1;
 }
 
-/* Whatever was asked for before is finished now. */
+void rl_reader_note_loss(ReaderObject *self, int64_t first) {
+    if (self->named)
+        RL_STORE_RELEASE(&self->slot->lost_from, first + 1); /* pairs with nobody's order: with our death's */
+}
+
+/* Whatever was asked for before is finished now, and a loss that was told is known. */
 static inline void finish_previous(ReaderObject *self) {
-    if (self->named && RL_LOAD_RELAXED(&self->slot->cursor) != self->at.position)
+    if (!self->named)
+        return;
+    if (RL_UNLIKELY(RL_LOAD_RELAXED(&self->slot->lost_from)) && self->overrun_from < 0)
+        RL_STORE_RELAXED(&self->slot->lost_from, 0);
+    if (RL_LOAD_RELAXED(&self->slot->cursor) != self->at.position)
         rl_reader_publish_cursor(self);
 }
 
@@ -58,6 +67,7 @@ static Taken overrun(ReaderObject *self) {
     rl_place tail;
     if (!rl_tail(&self->ring, &tail))
         return rl_reader_raise(self, "_corrupt"), FAILED;
+    rl_reader_note_loss(self, first);
     if (self->at.position < tail.position && !rl_reader_rejoin(self))
         return FAILED;
     self->overrun_from = -1;
@@ -77,13 +87,20 @@ static Taken corrupt(ReaderObject *self, const char *why) {
     return FAILED;
 }
 
+/* The ring is gone; but what was published before that is still to be read. */
+static Taken removed(ReaderObject *self) {
+    if (RL_LOAD_ACQUIRE(&self->ring.header->write_offset) != self->at.position) /* as in rl_reader_next */
+        return NOTHING;
+    return rl_reader_raise(self, "_removed"), FAILED;
+}
+
 /* Nothing new: for now, or for good? */
 static Taken nothing(ReaderObject *self) {
     rl_header *h = self->ring.header;
     if (RL_UNLIKELY(RL_LOAD_ACQUIRE(&h->ended) == self->at.position)) /* pairs with mapping_end */
         return ENDED;
     if (RL_UNLIKELY(RL_LOAD_ACQUIRE(&h->removed))) /* pairs with mapping_mark_removed */
-        return rl_reader_raise(self, "_removed"), FAILED;
+        return removed(self);
     return NOTHING;
 }
 
@@ -161,7 +178,7 @@ static inline Taken take_one(ReaderObject *self, PyObject **event) {
 
 /* Wait, a slice at a time, until there may be something or `deadline` has come. */
 static Taken wait_and_take(ReaderObject *self, int64_t deadline, PyObject **event) {
-    for (int slice = 0;; slice++) {
+    for (int64_t slice = 0;; slice++) {
         Taken taken = take_one(self, event);
         if (taken != NOTHING)
             return taken;
@@ -177,13 +194,18 @@ static Taken wait_and_take(ReaderObject *self, int64_t deadline, PyObject **even
         if (PyErr_CheckSignals() < 0 || !rl_reader_usable(self))
             return FAILED;
         int check = announce ? NAME_CHECK_SLICES : NAME_CHECK_SLICES * 100; /* those slices are 1 ms */
-        if (slice % check == check - 1 && !rl_mapping_named(&self->mapping->map))
-            return rl_reader_raise(self, "_removed"), FAILED;
+        if (slice % check == check - 1 && !rl_mapping_named(&self->mapping->map) && removed(self) == FAILED)
+            return FAILED;
     }
 }
 
-/* Enter a usable reader. -1: an exception; 0: it is taken until after `deadline`. */
-static int enter(ReaderObject *self, int64_t deadline) {
+int rl_reader_enter(ReaderObject *self, int64_t deadline) {
+    if (RL_UNLIKELY(self->fork_generation != rl_fork_generation()) && self->mapping) {
+        if (self->slot)
+            return rl_reader_raise(self, "_unusable") - 1;
+        rl_turn_init(&self->turn); /* a lossy one goes on; who was inside stayed in the parent */
+        self->fork_generation = rl_fork_generation();
+    }
     switch (rl_turn_enter(&self->turn, deadline)) {
     case RL_TURN_TAKEN:
         if (rl_reader_usable(self))
@@ -202,7 +224,7 @@ static int enter(ReaderObject *self, int64_t deadline) {
 
 PyObject *rl_reader_poll(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
     PyObject *event = NULL;
-    int entered = enter(self, 0); /* another thread is reading: what comes is its, so there is none for us */
+    int entered = rl_reader_enter(self, 0); /* another thread is reading: what comes is its, so there is none for us */
     if (entered == 0)
         Py_RETURN_NONE;
     if (entered < 0)
@@ -225,7 +247,7 @@ PyObject *rl_reader_read(ReaderObject *self, PyObject *args, PyObject *kwargs) {
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:read", names, &timeout))
         return NULL;
     int64_t limit = rl_parse_timeout(timeout), deadline = rl_deadline(limit);
-    int entered = limit == -2 ? -1 : enter(self, deadline);
+    int entered = limit == -2 ? -1 : rl_reader_enter(self, deadline);
     if (entered < 0)
         return NULL;
     Taken taken = NOTHING;
@@ -270,7 +292,7 @@ PyObject *rl_reader_read_many(ReaderObject *self, PyObject *args, PyObject *kwar
         return NULL;
     }
     int64_t wait = timeout ? rl_parse_timeout(timeout) : 0, deadline = rl_deadline(wait);
-    int entered = wait == -2 ? -1 : enter(self, deadline);
+    int entered = wait == -2 ? -1 : rl_reader_enter(self, deadline);
     if (entered < 0)
         return NULL;
     if (entered == 0)
@@ -289,7 +311,7 @@ PyObject *rl_reader_read_many(ReaderObject *self, PyObject *args, PyObject *kwar
 
 PyObject *rl_reader_iternext(ReaderObject *self) {
     PyObject *event = NULL;
-    if (enter(self, INT64_MAX) <= 0)
+    if (rl_reader_enter(self, INT64_MAX) <= 0)
         return NULL;
     finish_previous(self);
     Taken taken = wait_and_take(self, INT64_MAX, &event); /* ENDED: NULL without an exception stops it */

@@ -80,35 +80,47 @@ static PyObject *reader_detach(ReaderObject *self, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
-/* Stand at a place; events from `lost_from` up to it are known to be gone (-1: none are). */
+/* Stand at a place; events from `lost_from` up to it are known to be gone (-1: none are). If the writer
+ * has the place in its grip already, we stand further on; that is a loss unless `forgiving`. */
 static PyObject *reader_place(ReaderObject *self, PyObject *args) {
     long long position, sequence, lost_from, not_before;
-    if (!PyArg_ParseTuple(args, "LLLL", &position, &sequence, &lost_from, &not_before) || !is_attached(self))
+    int forgiving;
+    if (!PyArg_ParseTuple(args, "LLLLp", &position, &sequence, &lost_from, &not_before, &forgiving) ||
+        !is_attached(self))
         return NULL;
     rl_place place = {position, sequence};
-    if (self->slot && !rl_cursor_join(&self->ring, self->slot, self->slot_index, &place)) {
-        rl_reader_raise(self, "_corrupt");
+    int entered = rl_reader_enter(self, INT64_MAX), joined = 1;
+    if (entered < 0)
         return NULL;
-    }
+    if (self->slot && lost_from >= 0)
+        rl_reader_note_loss(self, lost_from);
+    else if (self->named)
+        RL_STORE_RELAXED(&self->slot->lost_from, 0); /* another place was asked for: its loss is no loss */
+    if (self->slot)
+        joined = rl_cursor_join(&self->ring, self->slot, self->slot_index, &place);
     /* The gate had passed it: whoever asked for this very place has lost what lies between. */
-    if (place.position != position && lost_from < 0)
+    if (place.position != position && lost_from < 0 && !forgiving)
         lost_from = sequence;
-    rl_reader_place(&self->at, place);
-    self->overrun_from = lost_from;
-    self->not_before = not_before;
-    return rl_place_tuple(place.position, place.sequence);
-}
-
-static PyObject *reader_forget_loss(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
-    self->overrun_from = -1;
-    Py_RETURN_NONE;
+    if (joined) {
+        rl_reader_place(&self->at, place);
+        self->overrun_from = lost_from;
+        self->not_before = not_before;
+    }
+    rl_turn_leave(&self->turn);
+    if (joined)
+        return rl_place_tuple(place.position, place.sequence);
+    rl_reader_raise(self, "_corrupt");
+    return NULL;
 }
 
 static PyObject *reader_finish(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
-    if (!rl_reader_usable(self))
+    if (rl_reader_enter(self, INT64_MAX) < 0)
         return NULL;
     if (self->slot)
         rl_reader_publish_cursor(self);
+    if (self->named && self->overrun_from < 0)
+        RL_STORE_RELAXED(&self->slot->lost_from, 0);
+    rl_turn_leave(&self->turn);
     Py_RETURN_NONE;
 }
 
@@ -155,7 +167,6 @@ static PyMethodDef reader_methods[] = {
     {"_attach", (PyCFunction)reader_attach, METH_VARARGS, NULL},
     {"_detach", (PyCFunction)reader_detach, METH_NOARGS, NULL},
     {"_place", (PyCFunction)reader_place, METH_VARARGS, NULL},
-    {"_forget_loss", (PyCFunction)reader_forget_loss, METH_NOARGS, NULL},
     {"_finish", (PyCFunction)reader_finish, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -14,6 +14,8 @@
 
 #include "core.h"
 
+#define RL_TURN_RESERVED ((unsigned long)-1) /* for whoever waits: a newcomer has to wait too */
+
 typedef struct rl_turn {
     unsigned long holder; /* thread ident; 0: free */
     int waiters;
@@ -37,25 +39,33 @@ static inline void rl_turn_init(rl_turn *t) {
 static inline rl_turn_result rl_turn_wait(rl_turn *t, unsigned long me, int64_t deadline) {
     if (t->holder == me)
         return RL_TURN_REENTERED;
-    while (t->holder) {
+    rl_turn_result result = RL_TURN_TAKEN;
+    while (t->holder && result == RL_TURN_TAKEN) {
         int64_t now = rl_monotonic(), until = now + 50000000;
-        if (now >= deadline)
-            return RL_TURN_TIMEOUT;
+        if (now >= deadline) {
+            result = RL_TURN_TIMEOUT;
+            break;
+        }
         if (until > deadline)
             until = deadline;
         struct timespec at = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
         t->waiters++;
-        Py_BEGIN_ALLOW_THREADS
+        /* Locked before the GIL is let go, so that a signal can't fall between; and never held while
+         * waiting for the GIL. */
         pthread_mutex_lock(&t->mutex);
-        pthread_cond_timedwait(&t->freed, &t->mutex, &at); /* a lost signal costs 50 ms */
+        Py_BEGIN_ALLOW_THREADS
+        pthread_cond_timedwait(&t->freed, &t->mutex, &at);
         pthread_mutex_unlock(&t->mutex);
         Py_END_ALLOW_THREADS
         t->waiters--;
+        if (t->holder == RL_TURN_RESERVED)
+            t->holder = 0; /* for us, or for the next who looks */
         if (PyErr_CheckSignals() < 0)
-            return RL_TURN_RAISED;
+            result = RL_TURN_RAISED;
     }
-    t->holder = me;
-    return RL_TURN_TAKEN;
+    if (result == RL_TURN_TAKEN)
+        t->holder = me;
+    return result;
 }
 
 /* Enter, or wait until `deadline` (monotonic ns) for whoever is in. */
@@ -67,9 +77,11 @@ static inline rl_turn_result rl_turn_enter(rl_turn *t, int64_t deadline) {
     return RL_TURN_TAKEN;
 }
 
+/* Hand over: who holds the GIL in a loop would otherwise take every turn itself. */
 static inline void rl_turn_leave(rl_turn *t) {
     t->holder = 0;
     if (RL_UNLIKELY(t->waiters)) {
+        t->holder = RL_TURN_RESERVED;
         pthread_mutex_lock(&t->mutex);
         pthread_cond_signal(&t->freed);
         pthread_mutex_unlock(&t->mutex);

@@ -26,6 +26,7 @@ typedef struct WriterObject {
     rl_turn turn;
     char session; /* the lock is held from open to close */
     char durable; /* sync="always" */
+    char synced;  /* any sync but "none": a commit record is kept valid */
     char ended;
     char orphan; /* the file has lost its name */
     char stopping; /* close() waits for the turn */
@@ -45,8 +46,10 @@ int rl_writer_usable(WriterObject *self);
 int rl_writer_lock(WriterObject *self, int64_t deadline);
 /* Let go of the lock, post, and wake who sleeps for events, in this order. */
 void rl_writer_unlock(WriterObject *self, int published, int *contended);
-/* Data from `from` on, then a commit record that names it, are on disk. 0: an exception. */
-int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from);
+/* Data from `from` on, then a commit record of [tail, a), are on disk. 0: an exception. */
+int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from, rl_place tail);
+/* Put in order what a killed holder left, the lock held. RL_CORRUPT: nothing could be. */
+rl_status rl_writer_recover(WriterObject *self);
 /* Take the turn of a usable writer. 0: an exception. */
 int rl_writer_enter(WriterObject *self);
 

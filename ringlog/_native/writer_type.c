@@ -34,10 +34,11 @@ static int writer_traverse(WriterObject *self, visitproc visit, void *arg) {
 static PyObject *writer_attach(WriterObject *self, PyObject *args) {
     MappingObject *mapping;
     PyObject *timeout;
-    int slot, durable;
+    int slot, durable, synced;
     unsigned long long epoch;
     CoreState *state = rl_core_state(Py_TYPE(self));
-    if (!state || !PyArg_ParseTuple(args, "O!iKOp", state->mapping_type, &mapping, &slot, &epoch, &timeout, &durable))
+    if (!state || !PyArg_ParseTuple(args, "O!iKOpp", state->mapping_type, &mapping, &slot, &epoch, &timeout,
+                                    &durable, &synced))
         return NULL;
     if (mapping->map.mode != RL_MAP_WRITE || slot < 0 || slot >= RL_MAX_WRITERS || self->mapping) {
         PyErr_SetString(PyExc_ValueError, "cannot attach a writer here");
@@ -53,6 +54,7 @@ static PyObject *writer_attach(WriterObject *self, PyObject *args) {
     self->fork_generation = rl_fork_generation();
     self->named_stride = -1;
     self->durable = (char)durable;
+    self->synced = (char)synced;
     self->session = self->ended = self->orphan = self->stopping = 0;
     Py_INCREF(mapping);
     self->mapping = mapping;
@@ -117,6 +119,8 @@ static PyObject *writer_lock_wait(WriterObject *self, PyObject *arg) {
     /* With a token or without: the word decides. A token that won nothing is swallowed, a swap that
      * won without one is followed by a post that restores one. */
     int taken = rl_owner_take(self->ring.header, self->me);
+    if (taken) /* whoever waited for room and gave up may not have got the lock to say so */
+        rl_room_withdraw(&self->ring);
     Py_DECREF(semaphore);
     return Py_BuildValue("NN", PyBool_FromLong(taken), PyBool_FromLong(token));
 }
@@ -140,24 +144,19 @@ static PyObject *writer_contend(WriterObject *self, PyObject *arg) {
     Py_RETURN_NONE;
 }
 
+/* Take the place of a dead owner, and put in order what it left: in one step, because a lock that is
+ * let go between the two would pass for one in order. */
 static PyObject *writer_replace(WriterObject *self, PyObject *arg) {
     unsigned long long seen = PyLong_AsUnsignedLongLong(arg);
     if (PyErr_Occurred() || !is_attached(self))
         return NULL;
-    return PyBool_FromLong(seen && rl_owner_replace(self->ring.header, seen, self->me));
-}
-
-static PyObject *writer_recover(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
-    if (!is_attached(self))
-        return NULL;
-    rl_header *h = self->ring.header;
-    if (rl_recover(&self->ring) != RL_OK) {
+    if (!seen || !rl_owner_replace(self->ring.header, seen, self->me))
+        Py_RETURN_FALSE;
+    if (rl_writer_recover(self) != RL_OK) {
         rl_writer_raise(self, "_corrupt");
         return NULL;
     }
-    RL_FETCH_ADD(&h->sleepers_futex, 1); /* the dead may have published and not woken */
-    rl_wake_all(&h->sleepers_futex);
-    Py_RETURN_NONE;
+    Py_RETURN_TRUE;
 }
 
 /* Call `function()` with the turn and the lock. In C, so that no signal handler can run between taking
@@ -198,12 +197,15 @@ static PyObject *writer_stand_back(WriterObject *self, PyObject *Py_UNUSED(ignor
 /* Under the lock, which Python has taken: what was published is on disk, and a record says so. */
 static PyObject *writer_commit(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
     rl_append a;
+    rl_place tail;
     if (!is_attached(self))
         return NULL;
     rl_append_begin(&self->ring, &a);
-    if (!rl_writer_make_durable(self, &a, RL_LOAD_RELAXED(&self->ring.header->tail_offset)))
-        return NULL;
-    Py_RETURN_NONE;
+    if (!rl_tail(&self->ring, &tail))
+        rl_writer_raise(self, "_corrupt");
+    else if (rl_writer_make_durable(self, &a, tail.position, tail))
+        Py_RETURN_NONE;
+    return NULL;
 }
 
 static PyObject *writer_set_ended(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
@@ -252,7 +254,6 @@ static PyMethodDef writer_methods[] = {
     {"_contend", (PyCFunction)writer_contend, METH_O, NULL},
     {"_replace", (PyCFunction)writer_replace, METH_O, NULL},
     {"_with_lock", (PyCFunction)writer_with_lock, METH_O, NULL},
-    {"_recover", (PyCFunction)writer_recover, METH_NOARGS, NULL},
     {"_begin_session", (PyCFunction)writer_begin_session, METH_NOARGS, NULL},
     {"_stand_back", (PyCFunction)writer_stand_back, METH_NOARGS, NULL},
     {"_commit", (PyCFunction)writer_commit, METH_NOARGS, NULL},

@@ -50,7 +50,7 @@ int rl_writer_lock(WriterObject *self, int64_t deadline) {
         if (!result) {
             /* Ctrl-C may arrive when the policy has just got it. We have the turn: it is ours to give. */
             int contended;
-            if (rl_owner_is(h, self->me))
+            if (self->fork_generation == rl_fork_generation() && rl_owner_is(h, self->me))
                 rl_writer_unlock(self, 0, &contended);
             return 0;
         }
@@ -64,18 +64,86 @@ int rl_writer_lock(WriterObject *self, int64_t deadline) {
     return 1;
 }
 
+/* ---- durability ---- */
+
+static int raise_os_error(int error) {
+    errno = -error;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return 0;
+}
+
+int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from, rl_place tail) {
+    rl_mapping *map = &self->mapping->map;
+    rl_place head = {a->position, a->sequence};
+    int error;
+    Py_BEGIN_ALLOW_THREADS
+    error = rl_mapping_sync(map, from, a->position);
+    if (!error) {
+        rl_commit_store(&self->ring, head, tail, a->timestamp, self->mapping->checksum->sum);
+        error = rl_mapping_sync_header(map);
+    }
+    if (error) /* the record may be there and is not to be believed */
+        rl_commit_drop_ahead(&self->ring, self->mapping->checksum->sum);
+    Py_END_ALLOW_THREADS
+    return error ? raise_os_error(error) : 1;
+}
+
+rl_status rl_writer_recover(WriterObject *self) {
+    rl_mapping *map = &self->mapping->map;
+    rl_header *h = self->ring.header;
+    rl_status status = rl_recover(&self->ring);
+    if (status == RL_OK && rl_commit_drop_ahead(&self->ring, self->mapping->checksum->sum) && !map->in_memory)
+        (void)rl_mapping_sync_header(map); /* a disk that fails now fails the next sync too, and says so */
+    RL_FETCH_ADD(&h->sleepers_futex, 1); /* the dead may have published and not woken */
+    rl_wake_all(&h->sleepers_futex);
+    return status;
+}
+
+/* The tail is about to move to `want`, and what is before it to be overwritten: on disk too, no record
+ * may go on naming it. 0: an exception. */
+static int protect_commit(WriterObject *self, const rl_append *a, rl_place want) {
+    rl_mapping *map = &self->mapping->map;
+    int error;
+    if (RL_LIKELY(map->in_memory))
+        return 1;
+    switch (rl_commit_shorten(&self->ring, want, self->mapping->checksum->sum)) {
+    case RL_COMMIT_STANDS:
+        return 1;
+    case RL_COMMIT_OVERWRITTEN:
+        if (self->synced)
+            return rl_writer_make_durable(self, a, want.position, want);
+        rl_commit_drop_all(&self->ring);
+        break;
+    default:
+        break;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    error = rl_mapping_sync_header(map);
+    Py_END_ALLOW_THREADS
+    return error ? raise_os_error(error) : 1;
+}
+
 /* ---- room ---- */
 
-/* One slice of waiting for the reader in `slot`, the lock not held. 0: an exception. */
-static int wait_for(WriterObject *self, int slot, int64_t position, int64_t limit, int64_t *reaped) {
+typedef struct Blocked {
+    int slot;       /* the reader that was last asked about */
+    int64_t asked;  /* when: monotonic ns */
+} Blocked;
+
+/* Ask policy whether the reader in `slot` is dead, unless it was asked just now. 1: it was asked. */
+static int reap(WriterObject *self, int slot, Blocked *blocked) {
     int64_t now = rl_monotonic();
-    if (now - *reaped >= REAP_INTERVAL) {
-        PyObject *result = PyObject_CallMethod((PyObject *)self, "_reap", "i", slot);
-        if (!result)
-            return 0;
-        Py_DECREF(result);
-        *reaped = now;
-    }
+    if (slot == blocked->slot && now - blocked->asked < REAP_INTERVAL)
+        return 0;
+    PyObject *result = PyObject_CallMethod((PyObject *)self, "_reap", "i", slot);
+    Py_XDECREF(result);
+    blocked->slot = slot;
+    blocked->asked = now;
+    return result ? 1 : -1;
+}
+
+/* One slice of waiting for the reader in `slot`, the lock not held. 0: an exception. */
+static int wait_for(WriterObject *self, int slot, int64_t position, int64_t limit) {
     Py_BEGIN_ALLOW_THREADS
     rl_wait_room(&self->ring, slot, position, limit);
     Py_END_ALLOW_THREADS
@@ -86,6 +154,8 @@ static int wait_for(WriterObject *self, int slot, int64_t position, int64_t limi
 static void withdraw(WriterObject *self) {
     int contended;
     rl_header *h = self->ring.header;
+    if (!self->mapping || self->fork_generation != rl_fork_generation())
+        return;
     if (self->session) {
         rl_room_withdraw(&self->ring);
     } else if (rl_owner_take(h, self->me)) {
@@ -97,8 +167,8 @@ static void withdraw(WriterObject *self) {
 /* With the lock held: move the tail so that `bytes` fit. 1: the lock is held and there is room.
  * 0: an exception, and it is not. While it waits it does not hold the lock. */
 static int make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t deadline) {
-    int64_t reaped = 0;
-    int contended, slot;
+    Blocked blocked = {-1, 0};
+    int contended;
     rl_place want;
     while (rl_room_short(&self->ring, a, bytes)) {
         if (rl_room_find(&self->ring, a, bytes, &want) != RL_OK) {
@@ -106,27 +176,33 @@ static int make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t de
             return rl_writer_raise(self, "_corrupt");
         }
         rl_room_announce(&self->ring, want);
-        slot = rl_room_blocker(&self->ring, want.position);
+        int slot = rl_room_blocker(&self->ring, want.position);
         if (slot < 0) {
+            if (!protect_commit(self, a, want)) {
+                rl_room_withdraw(&self->ring);
+                rl_writer_unlock(self, 0, &contended);
+                return 0;
+            }
             rl_room_take(&self->ring, want);
             break;
         }
+        rl_writer_unlock(self, 0, &contended);
         int64_t now = rl_monotonic();
-        if (now >= deadline) {
-            rl_room_withdraw(&self->ring);
-            rl_writer_unlock(self, 0, &contended);
+        int asked = reap(self, slot, &blocked);
+        if (asked == 0 && now >= deadline) {
+            withdraw(self);
             PyObject *result = PyObject_CallMethod((PyObject *)self, "_ring_full", "i", slot);
             Py_XDECREF(result);
             return 0;
         }
-        rl_writer_unlock(self, 0, &contended);
-        if (!wait_for(self, slot, want.position, deadline - now, &reaped)) {
-            if (self->mapping && self->fork_generation == rl_fork_generation())
-                withdraw(self);
+        if (asked < 0 || (asked == 0 && !wait_for(self, slot, want.position, deadline - now)) ||
+            !rl_writer_lock(self, deadline)) {
+            PyObject *type, *value, *trace; /* withdrawing may not disturb what is being raised */
+            PyErr_Fetch(&type, &value, &trace);
+            withdraw(self);
+            PyErr_Restore(type, value, trace);
             return 0;
         }
-        if (!rl_writer_lock(self, deadline))
-            return 0;
         rl_append_begin(&self->ring, a);
     }
     return 1;
@@ -134,31 +210,14 @@ static int make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t de
 
 /* ---- writing ---- */
 
-/* sync="always": the data, then the record that makes it count, are on disk before readers see it. */
-int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from) {
-    rl_mapping *map = &self->mapping->map;
-    rl_place head = {a->position, a->sequence};
-    int error;
-    Py_BEGIN_ALLOW_THREADS
-    error = rl_mapping_sync(map, from, a->position);
-    if (!error) {
-        rl_commit_store(&self->ring, head, a->timestamp, self->mapping->checksum->sum);
-        error = rl_mapping_sync_header(map);
+/* Ctrl-C comes again, at the next bytecode; anything else is reported and done with. */
+static void postpone_exception(WriterObject *self) {
+    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) {
+        PyErr_Clear();
+        PyErr_SetInterrupt();
+    } else {
+        PyErr_WriteUnraisable((PyObject *)self);
     }
-    Py_END_ALLOW_THREADS
-    if (!error)
-        return 1;
-    errno = -error;
-    PyErr_SetFromErrno(PyExc_OSError);
-    return 0;
-}
-
-/* The tail that is about to be overwritten must be gone on disk too, or a crash would find a record
- * whose first entries are half new. */
-static int make_tail_durable(WriterObject *self) {
-    rl_append now;
-    rl_append_begin(&self->ring, &now);
-    return rl_writer_make_durable(self, &now, now.position);
 }
 
 /* The timestamp to write, or -1 with an exception set. `given` < 0: the clock's. */
@@ -194,8 +253,6 @@ int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count,
     if (RL_UNLIKELY(rl_room_short(&self->ring, &a, bytes))) {
         if (!make_room(self, &a, bytes, deadline))
             return -1;
-        if (self->durable && !make_tail_durable(self))
-            goto failed;
     }
     int64_t now = rl_now(), timestamp = stamp(given, a.timestamp, now), first = a.sequence, from = a.position;
     if (RL_UNLIKELY(timestamp < 0))
@@ -205,8 +262,15 @@ int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count,
         rl_append_put(&self->ring, &a, timestamp, items[k].data, (uint32_t)items[k].size, self->copy);
     if (released)
         PyEval_RestoreThread(released);
-    if (RL_UNLIKELY(self->durable) && !rl_writer_make_durable(self, &a, from))
-        goto failed;
+    if (RL_UNLIKELY(self->durable)) { /* on disk before readers see it */
+        rl_place tail;
+        if (!rl_tail(&self->ring, &tail)) {
+            rl_writer_raise(self, "_corrupt");
+            goto failed;
+        }
+        if (!rl_writer_make_durable(self, &a, from, tail))
+            goto failed;
+    }
     rl_append_publish(&self->ring, &a);
     RL_STORE_RELAXED(&self->slot->last_publish, now);
     if (RL_LOAD_RELAXED(&h->last_owner) != self->me)
@@ -219,7 +283,7 @@ int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count,
     if (RL_UNLIKELY(contended)) {
         PyObject *result = PyObject_CallMethod((PyObject *)self, "_step_back", NULL);
         if (!result) /* the events are out: an exception now would say that they are not */
-            PyErr_WriteUnraisable((PyObject *)self);
+            postpone_exception(self);
         Py_XDECREF(result);
     }
     return first;
@@ -229,6 +293,8 @@ failed:
 }
 
 int rl_writer_enter(WriterObject *self) {
+    if (RL_UNLIKELY(self->fork_generation != rl_fork_generation())) /* the turn may be a lost thread's */
+        return rl_writer_raise(self, "_unusable");
     int64_t deadline = self->turn.holder && self->timeout >= 0 ? rl_deadline(self->timeout) : INT64_MAX;
     switch (rl_turn_enter(&self->turn, deadline)) {
     case RL_TURN_TAKEN:

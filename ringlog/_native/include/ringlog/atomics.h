@@ -30,7 +30,8 @@
 #define RL_FETCH_OR(p, v) __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
 #define RL_FETCH_ADD(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 
-/* Compare-and-swap: 1 if *p was `expected` and is now `desired`. A full barrier when it succeeds. */
+/* Compare-and-swap: 1 if *p was `expected` and is now `desired`. Acquire and release when it succeeds; who
+ * needs what comes after it to be ordered behind its store adds RL_FENCE_FULL_AFTER_RMW. */
 #define RL_SWAP(p, expected, desired)                                                              \
     __extension__({                                                                                \
         __typeof__(*(p)) rl_seen_ = (expected);                                                    \

@@ -105,7 +105,8 @@ typedef struct rl_reader_slot { /* its lease: a lock on the slot's first byte */
     int64_t cursor; /* everything before it is finished; a line of its own: hot */
     rl_record cursor_records[2];
     int64_t activity; /* reserved: Unix nanoseconds of the last progress */
-    uint8_t reserved1[16];
+    int64_t lost_from; /* 1 + the first sequence of a loss that was not told for sure yet; 0: none */
+    uint8_t reserved1[8];
     uint8_t name_size;
     char name[RL_NAME_BYTES];
     uint8_t reserved2[64];
@@ -215,6 +216,7 @@ RL_STATIC_ASSERT(sizeof(rl_writer_slot) == 128, "format: writer slot");
 RL_STATIC_ASSERT(offsetof(rl_writer_slot, last_publish) == 64, "format: writer slot");
 RL_STATIC_ASSERT(sizeof(rl_reader_slot) == 256, "format: reader slot");
 RL_STATIC_ASSERT(offsetof(rl_reader_slot, cursor) == 64, "format: reader slot");
+RL_STATIC_ASSERT(offsetof(rl_reader_slot, lost_from) == 112, "format: reader slot");
 RL_STATIC_ASSERT(offsetof(rl_reader_slot, name_size) == 128, "format: reader slot");
 
 /* A process's own view of a ring: addresses, and the geometry as it was checked at attach. */

@@ -21,8 +21,7 @@ static inline uint64_t rl_owner_word(uint64_t slot, uint64_t epoch) { return epo
 static inline uint64_t rl_owner_slot(uint64_t word) { return word & 0xffff; }
 static inline uint64_t rl_owner_epoch(uint64_t word) { return (word & ~RL_CONTENDED) >> 16; }
 
-/* Take the word if it is free. A full barrier; pairs with rl_owner_release: what the last holder
- * wrote is seen. */
+/* Take the word if it is free. Acquire; pairs with rl_owner_release: what the last holder wrote is seen. */
 static inline int rl_owner_take(rl_header *h, uint64_t me) { return RL_SWAP(&h->owner, 0, me); }
 
 /* Put `me` in the place of `seen`, which is known to be dead. 0 if somebody else was faster. */

@@ -53,16 +53,14 @@ static inline const rl_commit *rl_commit_newest(const rl_header *h, rl_sum_fn su
     return a_valid ? a : b_valid ? b : NULL;
 }
 
-/* Note head and tail in the older record. The data before `head` must be on disk already; the record
+/* Note head and tail in the older record. The data between them must be on disk already; the record
  * counts once it is on disk itself. */
-static inline void rl_commit_store(const rl_ring *ring, rl_place head, int64_t timestamp, rl_sum_fn sum) {
+static inline void rl_commit_store(const rl_ring *ring, rl_place head, rl_place tail, int64_t timestamp,
+                                   rl_sum_fn sum) {
     rl_header *h = ring->header;
     const rl_commit *newest = rl_commit_newest(h, sum);
     rl_commit next;
     memset(&next, 0, sizeof next);
-    rl_place tail;
-    if (!rl_tail(ring, &tail))
-        return;
     next.generation = newest ? newest->generation + 1 : 1;
     next.head.position = head.position;
     next.head.sequence = head.sequence;
@@ -74,6 +72,39 @@ static inline void rl_commit_store(const rl_ring *ring, rl_place head, int64_t t
     memcpy(newest == &h->commits[0] ? &h->commits[1] : &h->commits[0], &next, sizeof next);
 }
 
+/* Forget records whose head lies beyond the published one: a writer was killed, or its disk failed,
+ * between record and publication, and other bytes may come to stand there. 1: sync the header. */
+static inline int rl_commit_drop_ahead(const rl_ring *ring, rl_sum_fn sum) {
+    rl_header *h = ring->header;
+    int dropped = 0;
+    for (int k = 0; k < 2; k++)
+        if (rl_commit_valid(&h->commits[k], sum) &&
+            h->commits[k].head.position > RL_LOAD_RELAXED(&h->write_offset)) {
+            h->commits[k].generation = 0;
+            dropped = 1;
+        }
+    return dropped;
+}
+
+typedef enum rl_commit_fate { RL_COMMIT_STANDS, RL_COMMIT_SHORTENED, RL_COMMIT_OVERWRITTEN } rl_commit_fate;
+
+/* The bytes before `want` are about to be overwritten. A record that names some of them is shortened
+ * (the header has to be synced before the first byte is written), or names nothing else. */
+static inline rl_commit_fate rl_commit_shorten(const rl_ring *ring, rl_place want, rl_sum_fn sum) {
+    const rl_commit *newest = rl_commit_newest(ring->header, sum);
+    if (!newest || newest->tail.position >= want.position)
+        return RL_COMMIT_STANDS;
+    if (newest->head.position < want.position)
+        return RL_COMMIT_OVERWRITTEN;
+    rl_place head = {newest->head.position, newest->head.sequence};
+    rl_commit_store(ring, head, want, newest->last_timestamp, sum);
+    return RL_COMMIT_SHORTENED;
+}
+
+static inline void rl_commit_drop_all(const rl_ring *ring) {
+    ring->header->commits[0].generation = ring->header->commits[1].generation = 0;
+}
+
 /* After a machine crash: go back to the newest commit record, or to an empty window. Slots, marks and
  * the owner are those of processes that no longer exist. */
 static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], const uint8_t boot_id[16],
@@ -82,17 +113,19 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     const rl_commit *commit = rl_commit_newest(h, sum);
     rl_place head = {RL_FIRST_POSITION, 0}, tail = head;
     int64_t timestamp = 0;
-    if (commit && memcmp(commit->stream_id, h->stream_id, 16) == 0 &&
-        commit->head.position - commit->tail.position <= ring->capacity) {
+    if (commit && commit->head.position - commit->tail.position <= ring->capacity) {
         head.position = commit->head.position;
         head.sequence = commit->head.sequence;
         tail.position = commit->tail.position;
         tail.sequence = commit->tail.sequence;
         timestamp = commit->last_timestamp;
     } else {
+        rl_commit_drop_all(ring);
+        commit = NULL;
         h->start_timestamp = now;
     }
-    /* A stream that may have dropped events that somebody has read is another stream. */
+    /* A stream that may have dropped events that somebody has read is another stream. The record stays:
+     * a second crash goes back to it again. */
     if (!(h->clean && commit && h->write_offset == head.position)) {
         memcpy(h->stream_id, stream_id, 16);
         h->restarts++;

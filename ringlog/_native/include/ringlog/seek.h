@@ -41,11 +41,13 @@ static inline rl_status rl_step(const rl_ring *ring, int64_t head, rl_place *pla
  * may be INT64_MAX: no limit) are still ahead. */
 static inline rl_status rl_seek_start(const rl_ring *ring, int64_t sequence, int64_t time, rl_place *head,
                                       rl_place *from) {
-    if (!rl_head(ring, head) || !rl_tail(ring, from) || from->position > head->position)
+    /* The tail first: a head that is loaded later can't lie before it, however long we were away. */
+    if (!rl_tail(ring, from) || !rl_head(ring, head) || from->position > head->position ||
+        from->position < RL_FIRST_POSITION)
         return RL_CORRUPT;
     int64_t last = rl_stride_of(ring, head->position), first = rl_stride_of(ring, from->position);
-    if (last - first > RL_STRIDES + 1)
-        return RL_CORRUPT; /* a window larger than the ring */
+    if (last - first > RL_STRIDES + 1) /* more than a ring: it moved between the two, or it is wrong */
+        return rl_intact(ring, from->position) == RL_OVERRUN ? RL_OVERRUN : RL_CORRUPT;
     for (int64_t s = last; s > first; s--) {
         rl_mark mark;
         if (rl_mark_load(ring, s, head->position, &mark) && mark.position > from->position &&

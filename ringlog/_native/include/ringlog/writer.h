@@ -100,6 +100,8 @@ static inline const rl_mark *rl_mark_in(const rl_ring *ring, int64_t stride, int
 static inline rl_status rl_room_find(const rl_ring *ring, const rl_append *a, int64_t bytes, rl_place *want) {
     int64_t need = a->position + bytes - ring->capacity, limit = need + ring->stride;
     int64_t tail = RL_LOAD_RELAXED(&ring->header->tail_offset);
+    if (tail < RL_FIRST_POSITION || tail > a->position || a->position - tail > ring->capacity)
+        return RL_CORRUPT;
     if (limit > a->position)
         limit = a->position;
     const rl_mark *mark = rl_mark_in(ring, rl_stride_of(ring, limit), need, limit);
@@ -115,7 +117,7 @@ static inline rl_status rl_room_find(const rl_ring *ring, const rl_append *a, in
     if (mark) {
         want->position = mark->position;
         want->sequence = mark->sequence;
-    } else if (!rl_tail(ring, want)) {
+    } else if (!rl_tail(ring, want) || want->position != tail) {
         return RL_CORRUPT;
     }
     while (want->position < need) {
