@@ -15,7 +15,7 @@ from pathlib import Path
 import posix_ipc
 
 from ringlog import _core, liveness
-from ringlog.errors import WriterBusy
+from ringlog.errors import RingRemoved, WriterBusy
 
 FIRST_WAIT = 1_000_000  # ns; doubled up to
 LONGEST_WAIT = 50_000_000
@@ -89,7 +89,8 @@ class Semaphore:
 def acquire(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore, deadline: int) -> None:
     """Take the lock for `writer`, whose turn this thread has, by `deadline` (monotonic ns).
 
-    Raises WriterBusy, naming the holder. Leaves a ring in order after a holder that was killed.
+    Raises WriterBusy, naming the holder, and RingRemoved. After a holder that was killed, the ring is put
+    in order.
     """
     wait = FIRST_WAIT
     while True:
@@ -113,16 +114,17 @@ def acquire(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore, 
         elif left <= 0 and wait > FIRST_WAIT:
             raise WriterBusy("the write lock was taken by others each time it was free")
         if not token:
-            if wait == LONGEST_WAIT and semaphore.renew():
-                writer._set_semaphore(semaphore.native)
+            if mapping.snapshot()["removed"] or not mapping.named():
+                raise RingRemoved("the ring was removed")
+            if wait == LONGEST_WAIT:
+                renew(writer, mapping, semaphore)
             wait = min(2 * wait, LONGEST_WAIT)
 
 
-def step_back(writer: _core.Writer, semaphore: Semaphore) -> None:
-    """The lock was let go and somebody has waited long for it: let them."""
-    if semaphore.renew():
+def renew(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore) -> None:
+    """Follow the semaphore's name, if the ring has not been removed: then nothing may be made again."""
+    if not mapping.snapshot()["removed"] and mapping.named() and semaphore.renew():
         writer._set_semaphore(semaphore.native)
-    writer._stand_back()
 
 
 def file_mode(fd: int) -> int:

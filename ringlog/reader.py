@@ -286,4 +286,5 @@ def _check_name(name: str | None) -> bytes:
 
 def _unix_nanoseconds(moment: datetime) -> int:
     """Exact to the microsecond that a datetime knows. Naive is local time."""
-    return (moment.astimezone(timezone.utc) - _EPOCH) // timedelta(microseconds=1) * 1000
+    nanoseconds = (moment.astimezone(timezone.utc) - _EPOCH) // timedelta(microseconds=1) * 1000
+    return max(0, min(nanoseconds, (1 << 63) - 1))  # what a timestamp can be: 1970 to 2262

@@ -104,8 +104,8 @@ class Writer(_core.Writer):
     def _lock(self, deadline: int) -> None:
         lock.acquire(self, self._mapping, self._semaphore, deadline)
 
-    def _step_back(self) -> None:
-        lock.step_back(self, self._semaphore)
+    def _renew(self) -> None:
+        lock.renew(self, self._mapping, self._semaphore)
 
     def _reap(self, slot: int) -> None:
         slots.retire_if_dead(self._mapping, slot)

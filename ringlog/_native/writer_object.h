@@ -30,6 +30,7 @@ typedef struct WriterObject {
     char ended;
     char orphan; /* the file has lost its name */
     char stopping; /* close() waits for the turn */
+    char renew;    /* somebody waited long for the lock: is our semaphore still the named one? */
 } WriterObject;
 
 typedef struct Item {

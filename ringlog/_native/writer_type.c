@@ -185,15 +185,6 @@ static PyObject *writer_begin_session(WriterObject *self, PyObject *Py_UNUSED(ig
     Py_RETURN_NONE;
 }
 
-static PyObject *writer_stand_back(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
-    if (!is_attached(self))
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    rl_step_back(self->ring.header);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
-}
-
 /* Under the lock, which Python has taken: what was published is on disk, and a record says so. */
 static PyObject *writer_commit(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
     rl_append a;
@@ -255,7 +246,6 @@ static PyMethodDef writer_methods[] = {
     {"_replace", (PyCFunction)writer_replace, METH_O, NULL},
     {"_with_lock", (PyCFunction)writer_with_lock, METH_O, NULL},
     {"_begin_session", (PyCFunction)writer_begin_session, METH_NOARGS, NULL},
-    {"_stand_back", (PyCFunction)writer_stand_back, METH_NOARGS, NULL},
     {"_commit", (PyCFunction)writer_commit, METH_NOARGS, NULL},
     {"_set_ended", (PyCFunction)writer_set_ended, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

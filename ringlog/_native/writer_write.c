@@ -1,7 +1,7 @@
 /* writer_write.c: lock, make room, write, publish, let go: the hot middle of the native Writer.
  *
  * The path without contention is here and makes no system call. Whatever needs a decision is a method
- * of the Python subclass, called by name: _lock (the lock was not free), _step_back (others want it),
+ * of the Python subclass, called by name: _lock (the lock was not free), _renew (others wait for it),
  * _reap (is this reader dead?), and those that raise: _unusable, _removed, _too_large, _ring_full...
  */
 #include "writer_object.h"
@@ -75,7 +75,11 @@ static int raise_os_error(int error) {
 int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from, rl_place tail) {
     rl_mapping *map = &self->mapping->map;
     rl_place head = {a->position, a->sequence};
+    const rl_commit *newest = rl_commit_newest(self->ring.header, self->mapping->checksum->sum);
+    int64_t known = newest ? newest->head.position : tail.position;
     int error;
+    if (known < from) /* others may have appended without syncing: the record vouches for theirs too */
+        from = known > tail.position ? known : tail.position;
     Py_BEGIN_ALLOW_THREADS
     error = rl_mapping_sync(map, from, a->position);
     if (!error) {
@@ -210,16 +214,6 @@ static int make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t de
 
 /* ---- writing ---- */
 
-/* Ctrl-C comes again, at the next bytecode; anything else is reported and done with. */
-static void postpone_exception(WriterObject *self) {
-    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) {
-        PyErr_Clear();
-        PyErr_SetInterrupt();
-    } else {
-        PyErr_WriteUnraisable((PyObject *)self);
-    }
-}
-
 /* The timestamp to write, or -1 with an exception set. `given` < 0: the clock's. */
 static int64_t stamp(int64_t given, int64_t last, int64_t now) {
     if (given < 0)
@@ -240,12 +234,24 @@ int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count,
     rl_header *h = self->ring.header;
     rl_append a;
     int64_t deadline = self->timeout < 0 ? INT64_MAX : rl_deadline(self->timeout);
+    int64_t now, timestamp, first, from;
     int contended = 0;
     if (RL_UNLIKELY(self->ended))
         return rl_writer_raise(self, "_unusable") - 1;
+    if (RL_UNLIKELY(self->renew)) { /* here, where an exception can still mean that nothing was published */
+        PyObject *result = PyObject_CallMethod((PyObject *)self, "_renew", NULL);
+        if (!result)
+            return -1;
+        Py_DECREF(result);
+        self->renew = 0;
+    }
     if (!rl_writer_lock(self, deadline))
         return -1;
     rl_append_begin(&self->ring, &a);
+    if (RL_UNLIKELY((uint64_t)a.sequence >> 62 || (uint64_t)a.position >> 62)) { /* somebody scribbled */
+        rl_writer_raise(self, "_corrupt");
+        goto failed;
+    }
     if (RL_UNLIKELY(count == 0)) { /* nothing to publish, but a sequence to tell */
         rl_writer_unlock(self, 0, &contended);
         return a.sequence;
@@ -254,7 +260,10 @@ int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count,
         if (!make_room(self, &a, bytes, deadline))
             return -1;
     }
-    int64_t now = rl_now(), timestamp = stamp(given, a.timestamp, now), first = a.sequence, from = a.position;
+    first = a.sequence;
+    from = a.position;
+    now = rl_now();
+    timestamp = stamp(given, a.timestamp, now);
     if (RL_UNLIKELY(timestamp < 0))
         goto failed;
     PyThreadState *released = bytes >= RL_GIL_BYTES ? PyEval_SaveThread() : NULL;
@@ -281,10 +290,10 @@ int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count,
         self->orphan = !rl_mapping_named(&self->mapping->map);
     }
     if (RL_UNLIKELY(contended)) {
-        PyObject *result = PyObject_CallMethod((PyObject *)self, "_step_back", NULL);
-        if (!result) /* the events are out: an exception now would say that they are not */
-            postpone_exception(self);
-        Py_XDECREF(result);
+        self->renew = 1; /* maybe they wait on another semaphore: the next call looks */
+        Py_BEGIN_ALLOW_THREADS
+        rl_step_back(h);
+        Py_END_ALLOW_THREADS
     }
     return first;
 failed:

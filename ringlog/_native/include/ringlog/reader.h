@@ -45,8 +45,8 @@ static inline rl_status rl_entry_load(const rl_ring *ring, int64_t position, int
     if (RL_UNLIKELY(rl_intact(ring, position) != RL_OK))
         return RL_OVERRUN;
     /* The tail was checked: a size that does not fit now is not the writer's. */
-    int64_t end = position + RL_ENTRY_SIZE + (int64_t)entry->size;
-    if (RL_UNLIKELY(end > head || end - position > rl_largest_batch(ring)))
+    int64_t bytes = RL_ENTRY_SIZE + (int64_t)entry->size;
+    if (RL_UNLIKELY(bytes > head - position || bytes > rl_largest_batch(ring)))
         return RL_CORRUPT;
     return RL_OK;
 }
@@ -56,11 +56,15 @@ static inline rl_status rl_reader_next(const rl_ring *ring, rl_reader *r, rl_ent
                                        const uint8_t **data) {
     if (r->position >= r->head) {
         /* Pairs with the release in rl_append_publish: every byte before this head is there. */
-        r->head = RL_LOAD_ACQUIRE(&ring->header->write_offset);
-        if (r->position == r->head)
+        int64_t head = RL_LOAD_ACQUIRE(&ring->header->write_offset);
+        if (r->position == head)
             return RL_EMPTY;
-        if (RL_UNLIKELY(r->position > r->head))
+        /* The writer moves the tail before the head: with this head comes a tail within a ring of it. */
+        int64_t tail = RL_LOAD_RELAXED(&ring->header->tail_offset);
+        if (RL_UNLIKELY(r->position > head ||
+                        (tail <= r->position && (uint64_t)head - (uint64_t)tail > (uint64_t)ring->capacity)))
             return RL_CORRUPT;
+        r->head = head;
     }
     *data = rl_at(ring, r->position) + RL_ENTRY_SIZE;
     return rl_entry_load(ring, r->position, r->head, entry);

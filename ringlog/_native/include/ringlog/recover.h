@@ -27,11 +27,11 @@ static inline rl_status rl_recover(const rl_ring *ring) {
         if (h->marks[k].position > head.position)
             RL_STORE_RELEASE(&h->marks[k].position, 0); /* pairs with rl_mark_load */
     /* last_timestamp may be that of an entry that was never published: take the last published one's. */
-    int64_t timestamp = RL_LOAD_RELAXED(&h->start_timestamp);
+    int64_t timestamp = 0;
     rl_status status = rl_seek_start(ring, head.sequence - 1, INT64_MAX, &head, &last);
     while (status == RL_OK && last.position < head.position)
         status = rl_step(ring, head.position, &last, &timestamp);
-    if (status == RL_OK && head.position > tail.position)
+    if (status == RL_OK && (head.position > tail.position || head.sequence == 0))
         RL_STORE_RELAXED(&h->last_timestamp, timestamp);
     rl_room_withdraw(ring);
     return RL_OK;

@@ -1,0 +1,106 @@
+"""What the tests share: a place for rings, and processes that don't stay behind.
+
+`oracle.py` (an independent decoder, and planting) and `processes.py` stand beside this file and are
+imported by their plain names: `from oracle import Planted`, `from processes import Child`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import posix_ipc
+import pytest
+
+import ringlog.lock
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from processes import Child
+
+MEMORY = Path("/dev/shm")
+HANGS = 120.0  # seconds that no test needs: the run ends there, with a traceback of every thread
+_stderr = -1
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global _stderr
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        _stderr = os.dup(2)
+
+
+@pytest.fixture(autouse=True)
+def _watchdog() -> Iterator[None]:
+    faulthandler.dump_traceback_later(HANGS, exit=True, file=_stderr)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+def _exists(semaphore: str) -> bool:
+    try:
+        posix_ipc.Semaphore(semaphore).close()
+    except posix_ipc.ExistentialError:
+        return False
+    return True
+
+
+@pytest.fixture
+def ring_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty directory, in memory if the machine can, that every user may look into.
+
+    Rings that a test leaves in it are removed. Fails the test if a removed ring's semaphore stays.
+    """
+    names: set[str] = set()
+    known = ringlog.lock.semaphore_name
+
+    def note(file_id: bytes) -> str:
+        names.add(known(file_id))
+        return known(file_id)
+
+    monkeypatch.setattr(ringlog.lock, "semaphore_name", note)
+    folder = Path(tempfile.mkdtemp(prefix="ringlog-test-", dir=MEMORY if MEMORY.is_dir() else None))
+    folder.chmod(0o755)
+    yield folder
+    broken = False  # a ring that a test has damaged doesn't tell any more which semaphore was its own
+    for entry in folder.iterdir():
+        if entry.is_file() and not entry.is_symlink():
+            try:
+                ringlog.unlink(entry)
+            except (ringlog.RinglogError, OSError):
+                broken = True
+    shutil.rmtree(folder)
+    left = [name for name in names if _exists(name)]
+    for name in left:
+        with contextlib.suppress(posix_ipc.ExistentialError):
+            posix_ipc.unlink_semaphore(name)
+    assert broken or not left, f"semaphores of removed rings are left: {left}"
+
+
+@pytest.fixture
+def ring_path(ring_folder: Path) -> str:
+    """Where a ring may be made; it is removed after the test, and its semaphore must go with it."""
+    return str(ring_folder / "ring")
+
+
+@pytest.fixture
+def spawn() -> Iterator[Callable[..., Child]]:
+    """Start Python code in a process of its own: `spawn(code, *arguments, user=None)`.
+
+    What still runs after the test is killed, stopped or not.
+    """
+    children: list[Child] = []
+
+    def start(code: str, *arguments: object, user: int | None = None) -> Child:
+        child = Child(code, *arguments, user=user)
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        child.close()
