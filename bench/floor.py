@@ -22,21 +22,24 @@ PYTHON = """
 import sys, time, ringlog
 path, size, events, batch = sys.argv[1], *map(int, sys.argv[2:])
 payloads = [bytes([97 + k]) * size for k in range(16)]
+
+def single(append):
+    turns = payloads * (events // 16)
+    start = time.perf_counter_ns()
+    for payload in turns:
+        append(payload)
+    return time.perf_counter_ns() - start
+
+def batches(append_many):
+    items = payloads * (batch // 16)
+    start = time.perf_counter_ns()
+    for _ in range(events // batch):
+        append_many(items)
+    return time.perf_counter_ns() - start
+
 with ringlog.Writer(path) as writer:
     for _ in range(2):
-        append, append_many = writer.append, writer.append_many
-        if batch == 1:
-            turns = payloads * (events // 16)
-            start = time.perf_counter_ns()
-            for payload in turns:
-                append(payload)
-        else:
-            items = payloads * (batch // 16)
-            turns = range(events // batch)
-            start = time.perf_counter_ns()
-            for _ in turns:
-                append_many(items)
-        took = time.perf_counter_ns() - start
+        took = single(writer.append) if batch == 1 else batches(writer.append_many)
 print(took / events)
 """
 

@@ -59,6 +59,14 @@
 #define RL_PAUSE() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 #endif
 
+/* Ask for a cache line that we are about to write, as ours alone: a plain prefetch would bring it shared,
+ * and it would have to be asked for again. Never faults. */
+#if defined(__x86_64__)
+#define RL_PREFETCH_WRITE(p) __asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)(p)))
+#else
+#define RL_PREFETCH_WRITE(p) __builtin_prefetch((p), 1, 3)
+#endif
+
 #define RL_LIKELY(x) __builtin_expect(!!(x), 1)
 #define RL_UNLIKELY(x) __builtin_expect(!!(x), 0)
 

@@ -26,6 +26,8 @@
 
 #include "pair.h"
 
+#define RL_PREFETCH_BYTES 1024
+
 /* Where the next entry goes. Lives on the stack of one append or batch. */
 typedef struct rl_append {
     int64_t position;
@@ -60,7 +62,11 @@ static inline void rl_mark_boundary(const rl_ring *ring, int64_t from, const rl_
  * Precondition: the lock; room for RL_ENTRY_SIZE + size; timestamp >= a->timestamp. */
 static inline void rl_append_put(const rl_ring *ring, rl_append *a, int64_t timestamp, const void *data,
                                  uint32_t size, rl_copy_fn copy) {
-    uint8_t *to = rl_at(ring, a->position);
+    uint8_t *to = rl_at(ring, a->position), *next = to + RL_ENTRY_SIZE + size;
+    /* What comes behind this entry is written next: its lines can be on their way while we copy. The copy
+     * itself never asks beyond its own end. */
+    for (uint32_t ahead = 0; ahead < RL_PREFETCH_BYTES && ahead <= size; ahead += 64)
+        RL_PREFETCH_WRITE(next + ahead);
     rl_entry entry = {timestamp, size, copy(to + RL_ENTRY_SIZE, data, size)};
     memcpy(to, &entry, sizeof entry);
     int64_t from = a->position;

@@ -1,0 +1,1 @@
+"""ringlog's benchmarks: ``python -m bench VERB``, one verb for one question."""

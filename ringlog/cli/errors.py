@@ -1,0 +1,175 @@
+"""Every way a command can end: the exit codes, and what is said about an error.
+
+The rest of the command line raises; this module alone decides which exit code and which sentence
+an exception becomes.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+import os
+import pwd
+import shlex
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ringlog
+
+
+class ExitCode(enum.IntEnum):
+    """The one table of exit codes; ``MEANINGS`` is its text in ``ringlog --help``."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    NO_RING = 3
+    REFUSED = 4
+    BAD_DATA = 5
+    WAITED = 6
+    INTERRUPTED = 130
+    CLOSED_PIPE = 141
+    TERMINATED = 143
+
+
+MEANINGS: dict[ExitCode, str] = {
+    ExitCode.DONE: "done; for tail also: the stream has ended, or there is nothing more",
+    ExitCode.FAILED: "failed for a reason that is not below",
+    ExitCode.USAGE: "usage: an option or a value is wrong",
+    ExitCode.NO_RING: "no such ring, removed, not a ring, or of another version",
+    ExitCode.REFUSED: "refused by the system: permission, no space, no memory",
+    ExitCode.BAD_DATA: "bad data: a line too large, a damaged or truncated ring",
+    ExitCode.WAITED: "waited in vain: timeout, ring full, name in use, no reader slot",
+    ExitCode.INTERRUPTED: "Ctrl-C",
+    ExitCode.CLOSED_PIPE: "nobody reads the output any more",
+    ExitCode.TERMINATED: "terminated (SIGTERM)",
+}
+
+_REFUSED = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.ENOMEM,
+    errno.EMFILE,
+    errno.ENFILE,
+}
+
+
+class Failure(Exception):
+    """Ends the command: what to say, and the exit code."""
+
+    def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ClosedPipe(Exception):
+    """Nobody reads standard output any more."""
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived. Like KeyboardInterrupt, not something that ``except Exception`` may stop."""
+
+
+@contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Turn what the library or the system raises about the ring at ``path`` into a `Failure`."""
+    try:
+        yield
+    except (ringlog.RinglogError, OSError, ValueError) as error:
+        raise explain(path, error) from error
+
+
+def explain(path: str, error: Exception) -> Failure:
+    """The sentence and the exit code for ``error``, which concerns the ring at ``path``."""
+    text = _without_path(str(error), path)
+    match error:
+        case ringlog.NotARing():
+            return _about(path, text if "not a ring" in text else f"not a ring ({text})", ExitCode.NO_RING)
+        case ringlog.VersionMismatch():
+            return _about(path, text, ExitCode.NO_RING)
+        case ringlog.RingRemoved():
+            return _about(path, "the ring was removed", ExitCode.NO_RING)
+        case ringlog.CorruptStream() | ringlog.StreamTruncated():
+            return _about(path, f"damaged: {text}", ExitCode.BAD_DATA)
+        case ringlog.EventTooLarge():
+            return _about(path, text, ExitCode.BAD_DATA)
+        case ringlog.WriterBusy():
+            return _about(path, f"{text} (who writes: ringlog info {shlex.quote(path)})", ExitCode.WAITED)
+        case ringlog.RingFull() | ringlog.NameInUse() | ringlog.TooManyReaders():
+            return _about(path, f"{text} (who reads: ringlog info {shlex.quote(path)})", ExitCode.WAITED)
+        case ringlog.RinglogError():
+            return _about(path, text, ExitCode.FAILED)
+        case TimeoutError():
+            return _about(path, text or "timed out", ExitCode.WAITED)
+        case OSError():
+            return _system_error(path, error)
+        case _:
+            return _about(path, text, ExitCode.USAGE)
+
+
+def code_of(error: OSError) -> ExitCode:
+    """Whether the system refused, as against something that went wrong."""
+    return ExitCode.REFUSED if error.errno in _REFUSED else ExitCode.FAILED
+
+
+def _system_error(path: str, error: OSError) -> Failure:
+    reason = error.strerror or str(error)
+    code = code_of(error)
+    folder = Path(path).parent
+    if error.errno == errno.ENOENT:
+        if not folder.is_dir():
+            return _about(path, f"no such directory: {folder}", ExitCode.NO_RING)
+        hint = f"create it: ringlog create {shlex.quote(path)}"
+        return _about(path, f"no such ring ({hint})", ExitCode.NO_RING)
+    if error.errno == errno.EEXIST and Path(path).is_dir():
+        return _about(path, "a directory, where a ring cannot be", code)
+    if error.errno == errno.EEXIST:
+        return _about(path, "exists already (take it as it is: --exist-ok; remove it: ringlog rm)", code)
+    if error.errno in (errno.EISDIR, errno.ENOTDIR):
+        return _about(path, reason.lower(), ExitCode.NO_RING)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return _about(path, _permissions(path, reason), code)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _about(path, _space(folder, reason), code)
+    return _about(path, reason, code)
+
+
+def _permissions(path: str, reason: str) -> str:
+    """``reason``, and whose file it is: the two facts that tell what to change."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return f"{reason.lower()} (the directory does not let you in, or does not let you create)"
+    try:
+        owner = pwd.getpwuid(status.st_uid).pw_name
+    except KeyError:
+        owner = str(status.st_uid)
+    mode = stat.S_IMODE(status.st_mode)
+    return f"{reason.lower()} (owner {owner}, mode {mode:04o}; reading needs r, writing needs rw)"
+
+
+def _space(folder: Path, reason: str) -> str:
+    try:
+        space = os.statvfs(folder)
+    except OSError:
+        return reason.lower()
+    free = space.f_bavail * space.f_frsize
+    return f"{reason.lower()} ({folder} has {free >> 10} KiB free; a smaller ring: --capacity)"
+
+
+def _about(path: str, text: str, code: ExitCode) -> Failure:
+    return Failure(f"{path}: {text}", code)
+
+
+def _without_path(text: str, path: str) -> str:
+    """The library begins many messages with the whole path; here the path as it was given comes first."""
+    for name in (path, str(Path(path).absolute())):
+        for end in (": ", " "):
+            text = text.removeprefix(name + end)
+    return text

@@ -1,0 +1,162 @@
+"""``ringlog info``: what a ring holds, who writes it and who reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import click
+
+import ringlog
+from ringlog.cli import output
+from ringlog.cli.errors import explained
+from ringlog.cli.formats import iso_time
+from ringlog.cli.values import RING, size_text
+
+FIRST_ENTRY = 24  # the position of a stream's first entry
+
+Row = tuple[str, ...]
+
+
+@click.command("info")
+@click.argument("path", type=RING)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(path: str, as_json: bool) -> None:
+    """Show what the ring at PATH holds, who writes it and who reads it.
+
+    A snapshot, for which read permission is enough. A writer or reader is active (within the last
+    second), idle, stopped (by a signal such as Ctrl-Z) or dead; lag is in events.
+    """
+    with explained(path):
+        info = ringlog.info(path)
+    if as_json:
+        text = json.dumps(_as_dict(info), indent=2) + "\n"
+        output.Output().write(text.encode())
+    elif output.is_terminal(output.STDOUT):
+        _show(info)
+    else:
+        output.Output().write(_plain(info).encode(errors="surrogateescape"))
+
+
+def _as_dict(info: ringlog.RingInfo) -> dict[str, Any]:
+    return {
+        "path": os.fspath(info.path),
+        "stream_id": info.stream_id,
+        "version": info.version,
+        "capacity": info.capacity,
+        "data_start": info.data_start,
+        "write_offset": info.write_offset,
+        "event_count": info.event_count,
+        "start_timestamp": info.start_timestamp,
+        "tail_offset": info.tail_offset,
+        "tail_count": info.tail_count,
+        "ended": info.ended,
+        "writer": None if info.writer is None else _writer(info.writer),
+        "writers": [_writer(writer) for writer in info.writers],
+        "readers": [
+            {
+                "name": reader.name,
+                "pid": reader.pid,
+                "state": reader.state,
+                "lossless": reader.lossless,
+                "sequence": reader.sequence,
+                "lag": reader.lag,
+            }
+            for reader in info.readers
+        ],
+    }
+
+
+def _writer(writer: ringlog.WriterInfo) -> dict[str, Any]:
+    return {"pid": writer.pid, "state": writer.state, "age": writer.age}
+
+
+def _facts(info: ringlog.RingInfo) -> list[Row]:
+    """The ring itself, as names and values."""
+    began = f", the first at {iso_time(info.start_timestamp)}" if info.start_timestamp > 0 else ""
+    kept = info.event_count - info.tail_count
+    window = f"events {info.tail_count} to {info.event_count - 1}" if kept else "empty"
+    used = info.write_offset - info.tail_offset
+    if info.writer is not None:
+        writer = f"pid {info.writer.pid}, {info.writer.state}, {_ago(info.writer.age)}"
+    else:
+        writer = "the last one has closed" if info.event_count else "none yet"
+    return [
+        ("stream", f"{info.stream_id}, version {info.version}, {'ended' if info.ended else 'open'}"),
+        ("capacity", f"{size_text(info.capacity)} ({info.capacity} bytes)"),
+        ("events", f"{info.event_count} ({size_text(info.write_offset - FIRST_ENTRY)}){began}"),
+        ("window", f"{window}: {kept} events, {size_text(used)}, {used / info.capacity:.0%} full"),
+        ("tail", f"event {info.tail_count}, position {info.tail_offset}"),
+        ("head", f"event {info.event_count}, position {info.write_offset}"),
+        ("writer", writer),
+    ]
+
+
+def _writer_rows(info: ringlog.RingInfo) -> list[Row]:
+    rows = [(str(writer.pid), writer.state, _ago(writer.age)) for writer in info.writers]
+    return [("WRITER PID", "STATE", "PUBLISHED"), *rows] if rows else []
+
+
+def _reader_rows(info: ringlog.RingInfo) -> list[Row]:
+    rows = [
+        (
+            str(reader.pid) if reader.pid else "-",
+            reader.state,
+            reader.name or "-",
+            "lossless" if reader.lossless else "lossy",
+            str(reader.sequence),
+            str(reader.lag),
+        )
+        for reader in info.readers
+    ]
+    return [("READER PID", "STATE", "NAME", "KIND", "NEXT", "LAG"), *rows] if rows else []
+
+
+def _ago(age: float | None) -> str:
+    if age is None:
+        return "never"
+    if age < 10:
+        return f"{age:.1f} s ago"
+    for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60)):
+        if age >= 2 * seconds:
+            return f"{age / seconds:.0f} {unit} ago"
+    return f"{age:.0f} s ago"
+
+
+def _plain(info: ringlog.RingInfo) -> str:
+    """Columns of spaces, without colours: for pipes, and for eyes."""
+    lines = [os.fspath(info.path)]
+    lines += [f"  {name:<8}  {value}" for name, value in _facts(info)]
+    for rows in (_writer_rows(info), _reader_rows(info)):
+        if rows:
+            widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            lines.append("")
+            for row in rows:
+                cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+                lines.append("  " + "  ".join(cells).rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def _show(info: ringlog.RingInfo) -> None:
+    """The same, for a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    styles = {"active": "green", "stopped": "yellow", "dead": "red"}
+    console = Console(highlight=False)
+    console.print(Text(os.fspath(info.path), style="bold"))
+    facts = Table(box=None, show_header=False, padding=(0, 1))
+    for name, value in _facts(info):
+        facts.add_row(Text(name, style="cyan"), Text(value))
+    console.print(facts)
+    for rows in (_writer_rows(info), _reader_rows(info)):
+        if rows:
+            table = Table(box=None, header_style="bold", padding=(0, 1))
+            for title in rows[0]:
+                table.add_column(title)
+            for row in rows[1:]:
+                table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
+            console.print()
+            console.print(table)
