@@ -51,6 +51,7 @@ class Writer(_core.Writer):
             raise ValueError(f'lock must be "append" or "session", not {lock!r}')
         if capacity is not None:
             ring.check_capacity(capacity)
+        _check_timeout(timeout)
         self._interval = durability.sync_interval(sync)
         self._arguments: dict[str, Any] = {
             "capacity": capacity,
@@ -253,6 +254,16 @@ class Writer(_core.Writer):
 
 def _reopen(kind: type[Writer], path: str, arguments: dict[str, Any]) -> Writer:
     return kind(path, **arguments)
+
+
+def _check_timeout(timeout: object) -> None:
+    """Before anything is made. NaN is not 0 or more either."""
+    if timeout is None:
+        return
+    if not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout must be None or a number of seconds, not {type(timeout).__name__}")
+    if not timeout >= 0:
+        raise ValueError(f"timeout must be None or 0 or more seconds, not {timeout}")
 
 
 def _open_semaphore(mapping: _core.Mapping, mode: int) -> lock.Semaphore:

@@ -1,12 +1,14 @@
-"""Empty the caches before the clock starts: what `--caches cold` does, for every row alike.
+"""What is in the caches when the clock starts: `--caches cold`, `touched` or `steady`.
 
-A page that was just made and touched may still be in the last-level cache when the clock starts, and for
-the fastest rows that is worth more than half of a message's time. How much of it is there hangs on the
-size of what was mapped: a file of 10 MB may fit where a ring of 16 MiB does not. So with `touched` no row has
-page faults left to pay for, but some find more in the caches than others; with `cold` none finds anything;
-with `steady`, the default, each mapped row has written its own file over nine times before the pass that counts,
-so that it finds what it left itself. That is the state of a ring in use; `touched` is that of a short run into
-a fresh file, and `cold` that of a machine which does much else in between.
+A page that was just made and touched may still be in the last-level cache, and for the fastest rows that is
+worth more than half of a message's time. How much of it is there hangs on the size of what was mapped, and
+on where the kernel found the pages: a file of 10 MB may fit where a ring of 16 MiB does not.
+
+- `cold`, the default: other memory is read before the clock starts, so that no row finds anything. The only
+  one of the three that gives every row the same start.
+- `touched`: nothing is done about it. A short run into a fresh file; some rows find more than others.
+- `steady`: each mapped row has written its own file over nine times. The state of a ring in use, and of a
+  file that nobody would write in this way.
 """
 
 from __future__ import annotations

@@ -20,11 +20,13 @@ static int get_bytes(PyObject *object, Py_buffer *view) {
     if (!PyErr_ExceptionMatches(PyExc_BufferError))
         return 0;
     PyErr_Clear();
-    PyObject *whole = PyMemoryView_GetContiguous(object, PyBUF_READ, 'C'); /* strided: gather it */
-    if (!whole)
+    Py_buffer strided; /* several dimensions, or gaps: gather it, in the order in which it is indexed */
+    if (PyObject_GetBuffer(object, &strided, PyBUF_FULL_RO) < 0)
         return 0;
-    PyObject *bytes = PyBytes_FromObject(whole);
-    Py_DECREF(whole);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, strided.len);
+    if (bytes && PyBuffer_ToContiguous(PyBytes_AS_STRING(bytes), &strided, strided.len, 'C') < 0)
+        Py_CLEAR(bytes);
+    PyBuffer_Release(&strided);
     if (!bytes)
         return 0;
     int done = PyObject_GetBuffer(bytes, view, PyBUF_SIMPLE) == 0;
@@ -99,6 +101,7 @@ static PyObject *sequences(int64_t first, Py_ssize_t count) {
 static PyObject *append_collected(WriterObject *self, PyObject *tuple, int64_t given) {
     Py_ssize_t count = PyTuple_GET_SIZE(tuple), viewed = 0;
     int64_t bytes = 0, first = -1;
+    Py_ssize_t sizes = 0; /* all bits that occur: over 32 of them only if a size has */
     PyObject *result = NULL;
     Py_buffer *views = NULL;
     Item *items = PyMem_New(Item, count ? count : 1);
@@ -120,12 +123,12 @@ static PyObject *append_collected(WriterObject *self, PyObject *tuple, int64_t g
             items[k].size = views[viewed++].len;
         }
         bytes += RL_ENTRY_SIZE + items[k].size;
+        sizes |= items[k].size;
     }
     if (!rl_writer_enter(self))
         goto done;
-    for (Py_ssize_t k = 0; k < count; k++)
-        if (RL_UNLIKELY(items[k].size > (Py_ssize_t)UINT32_MAX))
-            bytes = INT64_MAX; /* alone too large already */
+    if (RL_UNLIKELY(sizes > (Py_ssize_t)UINT32_MAX))
+        bytes = INT64_MAX; /* one alone does not fit the format */
     if (bytes > rl_largest_batch(&self->ring))
         raise_too_large(self, bytes, rl_largest_batch(&self->ring), 1);
     else

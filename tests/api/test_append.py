@@ -119,7 +119,7 @@ def test_bad_calls(ring_path: str, writer: ringlog.Writer, positional: tuple, ke
 
 
 def test_the_largest_event(ring_path: str, writer: ringlog.Writer) -> None:
-    with pytest.raises(ringlog.EventTooLarge, match="32752.*32753") as caught:
+    with pytest.raises(ringlog.EventTooLarge, match=r"32752.*32753") as caught:
         writer.append(bytes(32753))
     assert isinstance(caught.value, ValueError)
     assert untouched(ring_path)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracle import decode
+from oracle import RingFile, decode
 
 import ringlog
 
@@ -123,6 +123,26 @@ def test_the_window_is_as_large_as_promised(ring_path: str, stream: list[tuple[i
                 assert kept <= 65536
                 assert kept > 65536 - largest or seen.tail_offset == 24
                 assert seen.event_count - seen.tail_count == len(decode(ring_path))
+    finally:
+        ringlog.unlink(ring_path)
+
+
+@relaxed
+@given(sizes=st.lists(st.integers(0, 1008), min_size=1, max_size=30), several=st.booleans())
+def test_no_more_than_a_stride_is_given_up(ring_path: str, sizes: list[int], several: bool) -> None:
+    try:
+        ringlog.create(ring_path, 65536)
+        with ringlog.Writer(ring_path) as writer, RingFile(ring_path) as file:
+            for k in range(100_000):
+                if file["write_offset"] > 200_000:
+                    break
+                if several:
+                    writer.append_many([bytes(size) for size in sizes])
+                else:
+                    writer.append(bytes(sizes[k % len(sizes)]))
+                kept = file["write_offset"] - file["tail_offset"]
+                assert kept <= 65536
+                assert kept >= 65536 - 1024 or file["tail_offset"] == 24
     finally:
         ringlog.unlink(ring_path)
 

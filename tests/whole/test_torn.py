@@ -83,9 +83,9 @@ def test_joining_while_the_writer_runs(ring_path: str, spawn: Callable[..., Chil
         assert 0 <= seen.write_offset - seen.tail_offset <= seen.capacity
         middle = (seen.tail_count + seen.event_count) // 2
         for start in ("oldest", "latest", middle):
-            with ringlog.Reader(ring_path, start=start, verify=False, on_overrun="skip") as reader:
-                with contextlib.suppress(ringlog.StreamEnded):
-                    assert all(is_whole(event) for event in reader.read_many(20))
+            reader = ringlog.Reader(ring_path, start=start, verify=False, on_overrun="skip")
+            with reader, contextlib.suppress(ringlog.StreamEnded):
+                assert all(is_whole(event) for event in reader.read_many(20))
         joins += 1
     writer.finish()
     assert joins
