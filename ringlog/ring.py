@@ -155,7 +155,11 @@ def unlink(path: StrPath) -> None:
         writable = True
     except IsADirectoryError:
         raise NotARing(f"{path}: not a ring: a directory") from None
-    except PermissionError:
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "a symbolic link: remove the ring that it names", path) from None
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         writable = False
     try:

@@ -82,18 +82,22 @@ class Writer(_core.Writer):
             raise
 
     def _open(self, capacity: int | None) -> tuple[_core.Mapping, int]:
+        created = False
         for _ in range(100):
             try:
                 mapping, mode = files.attach(self._path, os.O_RDWR, _core.MAP_WRITE)
             except FileNotFoundError:
                 with contextlib.suppress(FileExistsError):  # somebody else was faster: open theirs
                     ring.create(self._path, capacity or ring.DEFAULT_CAPACITY)
+                    created = True
                 continue
             seen = mapping.snapshot()
             if capacity is not None and capacity != seen["capacity"]:
                 raise ValueError(f"{self._path} has a capacity of {seen['capacity']}, not {capacity}")
             if self._interval is not None:
                 if seen["in_memory"]:
+                    if created:
+                        ring.unlink(self._path)
                     raise ValueError(f"{self._path}: sync on a file system in memory can keep nothing")
                 durability.sync_directory(self._path)
             files.restart_after_crash(mapping, self._path)

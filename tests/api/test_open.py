@@ -265,3 +265,9 @@ def test_open_timeout_does_not_wait_for_what_is_no_ring(ring_path: str) -> None:
     Path(ring_path).write_text("mine")
     with pytest.raises(ringlog.NotARing):
         ringlog.Reader(ring_path, open_timeout=20)
+
+
+def test_a_writer_that_cannot_sync_leaves_no_ring(ring_path: str) -> None:
+    with pytest.raises(ValueError, match="in memory"):
+        ringlog.Writer(ring_path, sync="always")
+    assert not os.path.exists(ring_path)

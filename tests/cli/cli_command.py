@@ -24,7 +24,7 @@ Start = Callable[..., subprocess.Popen[bytes]]  # the fixture that starts a comm
 
 _AS_NOBODY = f"""
 import importlib, os, sys
-import click, json
+import click, json, rich
 import ringlog.cli, ringlog.cli.app
 for verb in ringlog.cli.app.VERBS:
     importlib.import_module("ringlog.cli." + verb)

@@ -265,3 +265,11 @@ def test_a_hostile_word_neither_crashes_nor_hangs(
 ) -> None:
     """Any exception of ours will do. In a process of its own, to survive a signal and to see a hang."""
     run(HOSTILE, ring_path, FIELDS[word][0], role, timeout=10)
+
+
+@pytest.mark.parametrize("timestamp", [0, -1])
+def test_an_entry_without_a_time_is_corrupt(ring: RingFile, ring_path: str, timestamp: int) -> None:
+    with ringlog.Reader(ring_path, start="oldest", verify=False) as reader:
+        ring.write(24, timestamp.to_bytes(8, "little", signed=True))
+        with pytest.raises(ringlog.CorruptStream):
+            reader.poll()

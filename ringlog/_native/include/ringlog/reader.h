@@ -39,14 +39,14 @@ static inline rl_status rl_intact(const rl_ring *ring, int64_t position) {
     return RL_LOAD_RELAXED(&ring->header->tail_offset) > position ? RL_OVERRUN : RL_OK;
 }
 
-/* Look at the entry at `position`, before `head`: its sizes are checked before anyone uses them. */
+/* Look at the entry at `position`, before `head`: its fields are checked before anyone uses them. */
 static inline rl_status rl_entry_load(const rl_ring *ring, int64_t position, int64_t head, rl_entry *entry) {
     memcpy(entry, rl_at(ring, position), sizeof *entry);
     if (RL_UNLIKELY(rl_intact(ring, position) != RL_OK))
         return RL_OVERRUN;
     /* The tail was checked: a size that does not fit now is not the writer's. */
     int64_t bytes = RL_ENTRY_SIZE + (int64_t)entry->size;
-    if (RL_UNLIKELY(bytes > head - position || bytes > rl_largest_batch(ring)))
+    if (RL_UNLIKELY(bytes > head - position || bytes > rl_largest_batch(ring) || entry->timestamp <= 0))
         return RL_CORRUPT;
     return RL_OK;
 }
