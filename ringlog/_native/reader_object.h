@@ -1,5 +1,5 @@
-/* reader_object.h: what the two halves of the native Reader share: reader_take.c, which is hot, and
- * reader_type.c, the steps that the policy in Python is made of.
+/* reader_object.h: what the files of the native Reader share: reader_take.c and reader_calls.c, which are
+ * hot, and reader_type.c, the steps that the policy in Python is made of.
  */
 #ifndef RINGLOG_READER_OBJECT_H
 #define RINGLOG_READER_OBJECT_H
@@ -44,6 +44,16 @@ void rl_reader_note_loss(ReaderObject *self, int64_t first);
 void rl_reader_publish_cursor(ReaderObject *self);
 /* Stand at the oldest intact event, as far as a cursor can hold it. 0: an exception. */
 int rl_reader_rejoin(ReaderObject *self);
+
+typedef enum Taken { TAKEN, NOTHING, ENDED, FAILED } Taken;
+/* The next event, without waiting. With `sole` unset it leaves errors for the next call. */
+Taken rl_reader_take(ReaderObject *self, int sole, PyObject **event);
+/* The same, and the writer is told. */
+Taken rl_reader_take_one(ReaderObject *self, PyObject **event);
+/* Wait, a slice at a time, until there may be something or `deadline` has come. */
+Taken rl_reader_wait_and_take(ReaderObject *self, int64_t deadline, PyObject **event);
+/* Whatever was asked for before is finished now, and a loss that was told is known. */
+void rl_reader_finish_previous(ReaderObject *self);
 
 PyObject *rl_reader_poll(ReaderObject *, PyObject *);
 PyObject *rl_reader_read(ReaderObject *, PyObject *, PyObject *);

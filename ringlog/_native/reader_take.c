@@ -1,4 +1,4 @@
-/* reader_take.c: poll, read, read_many and iteration, the hot half of the native Reader.
+/* reader_take.c: one event, whole and checked, or why not: the hot middle of the native Reader.
  *
  * Whatever needs a decision is a method of the Python subclass, called by name: _overrun (raise, or
  * count and go on), and those that raise: _corrupt, _ended, _removed, _unusable.
@@ -6,8 +6,6 @@
 #include "reader_object.h"
 
 #define NAME_CHECK_SLICES 10 /* of waiting: does the file still have its name? at least each second */
-
-typedef enum Taken { TAKEN, NOTHING, ENDED, FAILED } Taken;
 
 int rl_reader_raise(ReaderObject *self, const char *name) {
     PyObject *result = PyObject_CallMethod((PyObject *)self, name, NULL);
@@ -51,8 +49,7 @@ void rl_reader_note_loss(ReaderObject *self, int64_t first) {
         RL_STORE_RELEASE(&self->slot->lost_from, first + 1); /* pairs with nobody's order: with our death's */
 }
 
-/* Whatever was asked for before is finished now, and a loss that was told is known. */
-static inline void finish_previous(ReaderObject *self) {
+void rl_reader_finish_previous(ReaderObject *self) {
     if (!self->named)
         return;
     if (RL_UNLIKELY(RL_LOAD_RELAXED(&self->slot->lost_from)) && self->overrun_from < 0)
@@ -128,8 +125,7 @@ static rl_status copy_out(ReaderObject *self, const rl_entry *entry, const uint8
     return status;
 }
 
-/* The next event, without waiting. With `sole` unset it leaves errors for the next call. */
-static inline Taken take(ReaderObject *self, int sole, PyObject **event) {
+Taken rl_reader_take(ReaderObject *self, int sole, PyObject **event) {
     rl_entry entry;
     const uint8_t *data;
     PyObject *bytes;
@@ -169,17 +165,16 @@ static inline Taken take(ReaderObject *self, int sole, PyObject **event) {
     }
 }
 
-static inline Taken take_one(ReaderObject *self, PyObject **event) {
-    Taken taken = take(self, 1, event);
+Taken rl_reader_take_one(ReaderObject *self, PyObject **event) {
+    Taken taken = rl_reader_take(self, 1, event);
     if (self->slot && !self->named && taken == TAKEN)
         rl_reader_publish_cursor(self);
     return taken;
 }
 
-/* Wait, a slice at a time, until there may be something or `deadline` has come. */
-static Taken wait_and_take(ReaderObject *self, int64_t deadline, PyObject **event) {
+Taken rl_reader_wait_and_take(ReaderObject *self, int64_t deadline, PyObject **event) {
     for (int64_t slice = 0;; slice++) {
-        Taken taken = take_one(self, event);
+        Taken taken = rl_reader_take_one(self, event);
         if (taken != NOTHING)
             return taken;
         int64_t limit = deadline == INT64_MAX ? INT64_MAX : deadline - rl_monotonic();
@@ -220,101 +215,4 @@ int rl_reader_enter(ReaderObject *self, int64_t deadline) {
     default:
         return -1;
     }
-}
-
-PyObject *rl_reader_poll(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
-    PyObject *event = NULL;
-    int entered = rl_reader_enter(self, 0); /* another thread is reading: what comes is its, so there is none for us */
-    if (entered == 0)
-        Py_RETURN_NONE;
-    if (entered < 0)
-        return NULL;
-    finish_previous(self);
-    Taken taken = take_one(self, &event);
-    rl_turn_leave(&self->turn);
-    if (RL_LIKELY(taken == TAKEN))
-        return event;
-    if (taken == NOTHING)
-        Py_RETURN_NONE;
-    if (taken == ENDED)
-        rl_reader_raise(self, "_ended");
-    return NULL;
-}
-
-PyObject *rl_reader_read(ReaderObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"timeout", NULL};
-    PyObject *timeout = Py_None, *event = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:read", names, &timeout))
-        return NULL;
-    int64_t limit = rl_parse_timeout(timeout), deadline = rl_deadline(limit);
-    int entered = limit == -2 ? -1 : rl_reader_enter(self, deadline);
-    if (entered < 0)
-        return NULL;
-    Taken taken = NOTHING;
-    if (entered) {
-        finish_previous(self);
-        taken = wait_and_take(self, deadline, &event);
-        rl_turn_leave(&self->turn);
-    }
-    if (taken == NOTHING)
-        PyErr_SetString(PyExc_TimeoutError, "no event came in time");
-    else if (taken == ENDED)
-        rl_reader_raise(self, "_ended");
-    return taken == TAKEN ? event : NULL;
-}
-
-/* After a first event: as many more as are there, up to `limit`, in one list. */
-static PyObject *gather(ReaderObject *self, PyObject *first, Py_ssize_t limit) {
-    PyObject *list = PyList_New(0), *event = first;
-    int error = !list;
-    for (Py_ssize_t count = 1; !error; count++) {
-        error = PyList_Append(list, event) < 0;
-        Py_CLEAR(event);
-        if (error || count >= limit || take(self, 0, &event) != TAKEN)
-            break;
-    }
-    Py_XDECREF(event);
-    if (self->slot && !self->named)
-        rl_reader_publish_cursor(self);
-    if (PyErr_Occurred())
-        Py_CLEAR(list);
-    return list;
-}
-
-PyObject *rl_reader_read_many(ReaderObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"limit", "timeout", NULL};
-    Py_ssize_t limit = 1024;
-    PyObject *timeout = NULL, *first = NULL, *list = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|nO:read_many", names, &limit, &timeout))
-        return NULL;
-    if (limit < 1) {
-        PyErr_SetString(PyExc_ValueError, "limit must be at least 1");
-        return NULL;
-    }
-    int64_t wait = timeout ? rl_parse_timeout(timeout) : 0, deadline = rl_deadline(wait);
-    int entered = wait == -2 ? -1 : rl_reader_enter(self, deadline);
-    if (entered < 0)
-        return NULL;
-    if (entered == 0)
-        return PyList_New(0);
-    finish_previous(self);
-    Taken taken = wait_and_take(self, deadline, &first);
-    if (taken == TAKEN)
-        list = gather(self, first, limit);
-    else if (taken == NOTHING)
-        list = PyList_New(0);
-    rl_turn_leave(&self->turn);
-    if (taken == ENDED)
-        rl_reader_raise(self, "_ended");
-    return list;
-}
-
-PyObject *rl_reader_iternext(ReaderObject *self) {
-    PyObject *event = NULL;
-    if (rl_reader_enter(self, INT64_MAX) <= 0)
-        return NULL;
-    finish_previous(self);
-    Taken taken = wait_and_take(self, INT64_MAX, &event); /* ENDED: NULL without an exception stops it */
-    rl_turn_leave(&self->turn);
-    return taken == TAKEN ? event : NULL;
 }

@@ -49,6 +49,9 @@ int rl_writer_lock(WriterObject *self, int64_t deadline);
 void rl_writer_unlock(WriterObject *self, int published, int *contended);
 /* Data from `from` on, then a commit record of [tail, a), are on disk. 0: an exception. */
 int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from, rl_place tail);
+/* The tail is about to move to `want`, and what is before it to be overwritten: on disk too, no record
+ * may go on naming it. 0: an exception. */
+int rl_writer_protect_commit(WriterObject *self, const rl_append *a, rl_place want);
 /* Put in order what a killed holder left, the lock held. RL_CORRUPT: nothing could be. */
 rl_status rl_writer_recover(WriterObject *self);
 /* Take the turn of a usable writer. 0: an exception. */

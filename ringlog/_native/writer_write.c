@@ -64,69 +64,6 @@ int rl_writer_lock(WriterObject *self, int64_t deadline) {
     return 1;
 }
 
-/* ---- durability ---- */
-
-static int raise_os_error(int error) {
-    errno = -error;
-    PyErr_SetFromErrno(PyExc_OSError);
-    return 0;
-}
-
-int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from, rl_place tail) {
-    rl_mapping *map = &self->mapping->map;
-    rl_place head = {a->position, a->sequence};
-    const rl_commit *newest = rl_commit_newest(self->ring.header, self->mapping->checksum->sum);
-    int64_t known = newest ? newest->head.position : tail.position;
-    int error;
-    if (known < from) /* others may have appended without syncing: the record vouches for theirs too */
-        from = known > tail.position ? known : tail.position;
-    Py_BEGIN_ALLOW_THREADS
-    error = rl_mapping_sync(map, from, a->position);
-    if (!error) {
-        rl_commit_store(&self->ring, head, tail, a->timestamp, self->mapping->checksum->sum);
-        error = rl_mapping_sync_header(map);
-    }
-    if (error) /* the record may be there and is not to be believed */
-        rl_commit_drop_ahead(&self->ring, self->mapping->checksum->sum);
-    Py_END_ALLOW_THREADS
-    return error ? raise_os_error(error) : 1;
-}
-
-rl_status rl_writer_recover(WriterObject *self) {
-    rl_mapping *map = &self->mapping->map;
-    rl_header *h = self->ring.header;
-    rl_status status = rl_recover(&self->ring);
-    if (status == RL_OK && rl_commit_drop_ahead(&self->ring, self->mapping->checksum->sum) && !map->in_memory)
-        (void)rl_mapping_sync_header(map); /* a disk that fails now fails the next sync too, and says so */
-    RL_FETCH_ADD(&h->sleepers_futex, 1); /* the dead may have published and not woken */
-    rl_wake_all(&h->sleepers_futex);
-    return status;
-}
-
-/* The tail is about to move to `want`, and what is before it to be overwritten: on disk too, no record
- * may go on naming it. 0: an exception. */
-static int protect_commit(WriterObject *self, const rl_append *a, rl_place want) {
-    rl_mapping *map = &self->mapping->map;
-    int error;
-    if (RL_LIKELY(map->in_memory))
-        return 1;
-    switch (rl_commit_shorten(&self->ring, want, self->mapping->checksum->sum)) {
-    case RL_COMMIT_STANDS:
-        return 1;
-    case RL_COMMIT_OVERWRITTEN:
-        if (self->synced)
-            return rl_writer_make_durable(self, a, want.position, want);
-        rl_commit_drop_all(&self->ring);
-        break;
-    default:
-        break;
-    }
-    Py_BEGIN_ALLOW_THREADS
-    error = rl_mapping_sync_header(map);
-    Py_END_ALLOW_THREADS
-    return error ? raise_os_error(error) : 1;
-}
-
 /* ---- room ---- */
 
 typedef struct Blocked {
@@ -182,7 +119,7 @@ static int make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t de
         rl_room_announce(&self->ring, want);
         int slot = rl_room_blocker(&self->ring, want.position);
         if (slot < 0) {
-            if (!protect_commit(self, a, want)) {
+            if (!rl_writer_protect_commit(self, a, want)) {
                 rl_room_withdraw(&self->ring);
                 rl_writer_unlock(self, 0, &contended);
                 return 0;

@@ -1,0 +1,63 @@
+/* writer_durable.c: what makes G9 hold: data on disk, then a commit record on disk, then the publication;
+ * and no record that goes on naming bytes which are overwritten, or a head that was never published.
+ */
+#include "writer_object.h"
+
+static int raise_os_error(int error) {
+    errno = -error;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return 0;
+}
+
+int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from, rl_place tail) {
+    rl_mapping *map = &self->mapping->map;
+    rl_place head = {a->position, a->sequence};
+    const rl_commit *newest = rl_commit_newest(self->ring.header, self->mapping->checksum->sum);
+    int64_t known = newest ? newest->head.position : tail.position;
+    int error;
+    if (known < from) /* others may have appended without syncing: the record vouches for theirs too */
+        from = known > tail.position ? known : tail.position;
+    Py_BEGIN_ALLOW_THREADS
+    error = rl_mapping_sync(map, from, a->position);
+    if (!error) {
+        rl_commit_store(&self->ring, head, tail, a->timestamp, self->mapping->checksum->sum);
+        error = rl_mapping_sync_header(map);
+    }
+    if (error) /* the record may be there and is not to be believed */
+        rl_commit_drop_ahead(&self->ring, self->mapping->checksum->sum);
+    Py_END_ALLOW_THREADS
+    return error ? raise_os_error(error) : 1;
+}
+
+rl_status rl_writer_recover(WriterObject *self) {
+    rl_mapping *map = &self->mapping->map;
+    rl_header *h = self->ring.header;
+    rl_status status = rl_recover(&self->ring);
+    if (status == RL_OK && rl_commit_drop_ahead(&self->ring, self->mapping->checksum->sum) && !map->in_memory)
+        (void)rl_mapping_sync_header(map); /* a disk that fails now fails the next sync too, and says so */
+    RL_FETCH_ADD(&h->sleepers_futex, 1); /* the dead may have published and not woken */
+    rl_wake_all(&h->sleepers_futex);
+    return status;
+}
+
+int rl_writer_protect_commit(WriterObject *self, const rl_append *a, rl_place want) {
+    rl_mapping *map = &self->mapping->map;
+    int error;
+    if (RL_LIKELY(map->in_memory))
+        return 1;
+    switch (rl_commit_shorten(&self->ring, want, self->mapping->checksum->sum)) {
+    case RL_COMMIT_STANDS:
+        return 1;
+    case RL_COMMIT_OVERWRITTEN:
+        if (self->synced)
+            return rl_writer_make_durable(self, a, want.position, want);
+        rl_commit_drop_all(&self->ring);
+        break;
+    default:
+        break;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    error = rl_mapping_sync_header(map);
+    Py_END_ALLOW_THREADS
+    return error ? raise_os_error(error) : 1;
+}
