@@ -11,7 +11,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING
 
-from ringlog.errors import WriterBusy
+from ringlog.errors import ClosedError, WriterBusy
 
 if TYPE_CHECKING:
     from ringlog.writer import Writer
@@ -63,6 +63,8 @@ class Syncer:
                 continue
             try:
                 synced = self._sync_if_moved(synced)
+            except ClosedError:
+                return
             except WriterBusy:
                 pass  # somebody holds the lock for long: the next turn may be luckier
             except Exception as error:
@@ -81,11 +83,8 @@ class Syncer:
         return head
 
     def stop(self) -> None:
-        """Let the thread end; it may be in the middle of a sync."""
-        self._stopped = True
-
-    def join(self) -> None:
         """Return when the thread has ended. The writer is detached: whatever it waits for, it stops."""
+        self._stopped = True
         if self._thread is not threading.current_thread():
             self._thread.join()
 

@@ -66,15 +66,14 @@ class Semaphore:
             posix.close()
         raise OSError(f"the semaphore {self.name} is removed again and again")
 
-    def renew(self) -> bool:
-        """If the name is gone or leads elsewhere by now, follow it. True if it did."""
+    def renew(self) -> None:
+        """If the name is gone or leads elsewhere by now, follow it. Raises OSError, and stays usable."""
         with contextlib.suppress(OSError):
             if _core.Semaphore(self.name).same(self.native):
-                return False
+                return
         old = self.posix
         self._open()  # first: whatever interrupts us, there is one that is open
         old.close()
-        return True
 
     def drain(self) -> None:
         """Take out surplus tokens. Only the holder of the lock may: its post will bring the one."""
@@ -123,8 +122,11 @@ def acquire(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore, 
 
 def renew(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore) -> None:
     """Follow the semaphore's name, if the ring has not been removed: then nothing may be made again."""
-    if not mapping.snapshot()["removed"] and mapping.named() and semaphore.renew():
-        writer._set_semaphore(semaphore.native)
+    if mapping.snapshot()["removed"] or not mapping.named():
+        return
+    with contextlib.suppress(OSError):  # no descriptor free, say: the one in hand works, the word decides
+        semaphore.renew()
+    writer._set_semaphore(semaphore.native)  # also if an interrupted call has renewed it
 
 
 def file_mode(fd: int) -> int:

@@ -37,7 +37,8 @@ class Reader(_core.Reader):
     event is finished when the next is asked for, by commit(), or by leaving the `with` block without an
     exception), and `start` counts only for a name that is new. on_overrun: "raise", or "skip" and count
     in `lost`. verify: check each event's CRC-32. wait: how to wait: "adaptive" spins for microseconds,
-    then sleeps until woken; "spin"; "yield"; "sleep". open_timeout: seconds to wait for the file.
+    then sleeps until woken; "spin"; "yield"; "sleep". open_timeout: seconds to wait for the
+    file; if it had to be waited for, "latest" is its first event.
 
     A lossy reader costs the writer nothing. With read permission alone it works too, but polls every
     millisecond when it waits. Use it as a context manager and iterate over it; iteration stops when the
@@ -78,10 +79,10 @@ class Reader(_core.Reader):
         }
         self._pid = os.getpid()
         self._path = os.path.abspath(os.fspath(path))
-        self._lost = 0
         self._named = name is not None
         self._skip = on_overrun == "skip"
         self._claim: slots.Claim | None = None
+        self._was_first = False
         self._mapping = self._open(need_slot=lossless or self._named, timeout=open_timeout)
         try:
             if lossless or self._named:
@@ -91,7 +92,8 @@ class Reader(_core.Reader):
             if self._claim and self._claim.cursor:
                 self._resume(self._claim.cursor, self._claim.lost_from)
             else:
-                self._go_to(start)
+                # Whoever was here before the ring was has missed nothing: all of it comes next.
+                self._go_to(0 if start == "latest" and self._was_first else start)
         except BaseException:
             self._release()
             raise
@@ -105,6 +107,7 @@ class Reader(_core.Reader):
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise
+                self._was_first = True
                 time.sleep(min(0.01, left))
                 continue
             files.restart_after_crash(mapping, self._path)
@@ -169,10 +172,8 @@ class Reader(_core.Reader):
 
     # ---- what the native half asks ----
 
-    def _overrun(self, first: int, last: int) -> None:
-        self._lost += last - first + 1
-        if not self._skip:
-            raise Overrun(first, last)
+    def _overrun(self, first: int, last: int) -> Overrun | None:
+        return None if self._skip else Overrun(first, last)
 
     def _corrupt(self, why: str = "head and tail of the stream are damaged") -> None:
         raise CorruptStream(f"{self._path}: at position {self.position}, sequence {self.sequence}: {why}")
@@ -192,11 +193,6 @@ class Reader(_core.Reader):
         raise ClosedError("this Reader is closed")
 
     # ---- the rest of the API ----
-
-    @property
-    def lost(self) -> int:
-        """How many events the writer overwrote before this reader read them."""
-        return self._lost
 
     def seek(self, start: Start) -> None:
         """Go to another place: as `start` of the constructor. A named reader's cursor moves with it.

@@ -184,8 +184,6 @@ class Writer(_core.Writer):
             self._detach()
             del self._mapping
             return
-        if self._syncer is not None:
-            self._syncer.stop()
         try:
             if self._interval is not None and self._state in ("open", "ended"):
                 self._close_clean()
@@ -223,7 +221,7 @@ class Writer(_core.Writer):
 
     def _close_clean(self) -> None:
         """Sync; and the last one out notes that everything is on disk."""
-        with contextlib.suppress(RingRemoved):
+        with contextlib.suppress(RingRemoved, ClosedError):  # closed: by another thread
             self._with_lock(self._commit_clean)
         if self._syncer is not None:
             self._syncer.raise_error()
@@ -234,6 +232,7 @@ class Writer(_core.Writer):
         try:
             others = (slot for slot in range(_core.MAX_WRITERS) if slot != self._slot)
             if not any(self._mapping.held(liveness.writer_offset(slot)) for slot in others):
+                self._stop()  # no append of ours can come behind this
                 self._mapping.set_clean(True)
         finally:
             table.drop()
@@ -250,7 +249,7 @@ class Writer(_core.Writer):
         if mapping is None:
             return  # a second thread in here was faster
         if self._syncer is not None:
-            self._syncer.join()
+            self._syncer.stop()
         mapping.free_writer(self._slot, self._epoch)
         self._lease.drop()
         self._semaphore.close()

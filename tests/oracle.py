@@ -50,6 +50,7 @@ FIELDS: dict[str, tuple[int, str]] = {
     "file_id": (144, "16s"),
     "boot_id": (160, "16s"),
     "created": (176, "q"),
+    "commits_dirty": (184, "I"),
     "tail_offset": (192, "q"),
     "tail[0].position": (200, "q"),
     "tail[0].sequence": (208, "q"),

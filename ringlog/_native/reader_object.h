@@ -21,6 +21,7 @@ typedef struct ReaderObject {
     rl_reader_slot *slot; /* NULL: lossy */
     uint32_t slot_index;
     int64_t overrun_from;  /* >= 0: events from this sequence on are already known to be lost */
+    int64_t lost;          /* events, so far */
     int64_t not_before;    /* skip events before this time; 0: none */
     int64_t spin;
     uint64_t fork_generation;

@@ -1,7 +1,7 @@
 /* reader_take.c: one event, whole and checked, or why not: the hot middle of the native Reader.
  *
- * Whatever needs a decision is a method of the Python subclass, called by name: _overrun (raise, or
- * count and go on), and those that raise: _corrupt, _ended, _removed, _unusable.
+ * Whatever needs a decision is a method of the Python subclass, called by name: _overrun (the
+ * exception to raise, or None to go on), and those that raise: _corrupt, _ended, _removed, _unusable.
  */
 #include "reader_object.h"
 
@@ -67,15 +67,24 @@ static Taken overrun(ReaderObject *self) {
     rl_reader_note_loss(self, first);
     if (self->at.position < tail.position && !rl_reader_rejoin(self))
         return FAILED;
+    self->overrun_from = first; /* until it is told: a signal handler may raise something else first */
+    int64_t lost = self->at.sequence - first;
+    PyObject *error = Py_None;
+    Py_INCREF(error);
+    if (lost > 0) {
+        Py_DECREF(error);
+        error = PyObject_CallMethod((PyObject *)self, "_overrun", "LL", (long long)first,
+                                    (long long)self->at.sequence - 1);
+        if (!error)
+            return FAILED;
+        self->lost += lost;
+    }
     self->overrun_from = -1;
-    if (self->at.sequence <= first)
-        return TAKEN;
-    PyObject *result = PyObject_CallMethod((PyObject *)self, "_overrun", "LL", (long long)first,
-                                           (long long)self->at.sequence - 1);
-    if (!result)
-        return FAILED;
-    Py_DECREF(result);
-    return TAKEN;
+    Taken taken = error == Py_None ? TAKEN : FAILED;
+    if (taken == FAILED)
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_DECREF(error);
+    return taken;
 }
 
 static Taken corrupt(ReaderObject *self, const char *why) {

@@ -92,15 +92,17 @@ static PyObject *reader_place(ReaderObject *self, PyObject *args) {
     int entered = rl_reader_enter(self, INT64_MAX), joined = 1;
     if (entered < 0)
         return NULL;
-    if (self->slot && lost_from >= 0)
-        rl_reader_note_loss(self, lost_from);
-    else if (self->named)
+    if (self->named && forgiving)
         RL_STORE_RELAXED(&self->slot->lost_from, 0); /* another place was asked for: its loss is no loss */
+    else if (self->slot) /* before the cursor moves: the gate may have passed the place, and we may die */
+        rl_reader_note_loss(self, lost_from >= 0 ? lost_from : sequence);
     if (self->slot)
         joined = rl_cursor_join(&self->ring, self->slot, self->slot_index, &place);
     /* The gate had passed it: whoever asked for this very place has lost what lies between. */
     if (place.position != position && lost_from < 0 && !forgiving)
         lost_from = sequence;
+    if (self->named && joined && lost_from < 0)
+        RL_STORE_RELAXED(&self->slot->lost_from, 0);
     if (joined) {
         rl_reader_place(&self->at, place);
         self->overrun_from = lost_from;
@@ -175,6 +177,8 @@ static PyMemberDef reader_members[] = {
      "Position in the stream, in bytes, of the next event to read."},
     {"sequence", T_LONGLONG, offsetof(ReaderObject, at) + offsetof(rl_reader, sequence), READONLY,
      "Sequence of the next event to read."},
+    {"lost", T_LONGLONG, offsetof(ReaderObject, lost), READONLY,
+     "How many events the writer overwrote before this reader read them."},
     {NULL, 0, 0, 0, NULL},
 };
 static PyGetSetDef reader_getset[] = {

@@ -17,8 +17,8 @@ static int raise_too_large(WriterObject *self, int64_t size, int64_t limit, int 
 static int get_bytes(PyObject *object, Py_buffer *view) {
     if (PyObject_GetBuffer(object, view, PyBUF_SIMPLE) == 0)
         return 1;
-    if (PyErr_ExceptionMatches(PyExc_TypeError))
-        return 0; /* no buffer at all; that it has gaps is said by BufferError, or by numpy's ValueError */
+    if (!PyErr_ExceptionMatches(PyExc_BufferError) && !PyErr_ExceptionMatches(PyExc_ValueError))
+        return 0; /* those say that it has gaps (numpy by ValueError) */
     PyErr_Clear();
     Py_buffer strided; /* several dimensions, or gaps: gather it, in the order in which it is indexed */
     if (PyObject_GetBuffer(object, &strided, PyBUF_FULL_RO) < 0)

@@ -9,14 +9,30 @@ static int raise_os_error(int error) {
     return 0;
 }
 
+int rl_writer_settle_commits(WriterObject *self) {
+    rl_header *h = self->ring.header;
+    int error;
+    if (RL_LIKELY(!RL_LOAD_ACQUIRE(&h->commits_dirty))) /* pairs with the release stores in recover.h */
+        return 1;
+    Py_BEGIN_ALLOW_THREADS
+    error = rl_mapping_sync_header(&self->mapping->map);
+    Py_END_ALLOW_THREADS
+    if (error)
+        return raise_os_error(error);
+    RL_STORE_RELAXED(&h->commits_dirty, 0);
+    return 1;
+}
+
 int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from, rl_place tail) {
     rl_mapping *map = &self->mapping->map;
     rl_place head = {a->position, a->sequence};
     const rl_commit *newest = rl_commit_newest(self->ring.header, self->mapping->checksum->sum);
     int64_t known = newest ? newest->head.position : tail.position;
-    int error;
+    if (self->disk_error) /* the kernel forgets what it failed to write: a later sync would say nothing */
+        return raise_os_error(self->disk_error);
     if (known < from) /* others may have appended without syncing: the record vouches for theirs too */
         from = known > tail.position ? known : tail.position;
+    int error;
     Py_BEGIN_ALLOW_THREADS
     error = rl_mapping_sync(map, from, a->position);
     if (!error) {
@@ -25,39 +41,34 @@ int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from,
     }
     if (error) /* the record may be there and is not to be believed */
         rl_commit_drop_ahead(&self->ring, self->mapping->checksum->sum);
+    else
+        RL_STORE_RELAXED(&self->ring.header->commits_dirty, 0);
     Py_END_ALLOW_THREADS
+    self->disk_error = error;
     return error ? raise_os_error(error) : 1;
 }
 
 rl_status rl_writer_recover(WriterObject *self) {
-    rl_mapping *map = &self->mapping->map;
     rl_header *h = self->ring.header;
     rl_status status = rl_recover(&self->ring);
-    if (status == RL_OK && rl_commit_drop_ahead(&self->ring, self->mapping->checksum->sum) && !map->in_memory)
-        (void)rl_mapping_sync_header(map); /* a disk that fails now fails the next sync too, and says so */
+    if (status == RL_OK)
+        rl_commit_drop_ahead(&self->ring, self->mapping->checksum->sum);
     RL_FETCH_ADD(&h->sleepers_futex, 1); /* the dead may have published and not woken */
     rl_wake_all(&h->sleepers_futex);
     return status;
 }
 
 int rl_writer_protect_commit(WriterObject *self, const rl_append *a, rl_place want) {
-    rl_mapping *map = &self->mapping->map;
-    int error;
-    if (RL_LIKELY(map->in_memory))
-        return 1;
     switch (rl_commit_shorten(&self->ring, want, self->mapping->checksum->sum)) {
     case RL_COMMIT_STANDS:
         return 1;
     case RL_COMMIT_OVERWRITTEN:
         if (self->synced)
             return rl_writer_make_durable(self, a, want.position, want);
-        rl_commit_drop_all(&self->ring);
+        rl_commit_drop_all(&self->ring, self->mapping->checksum->sum);
         break;
     default:
         break;
     }
-    Py_BEGIN_ALLOW_THREADS
-    error = rl_mapping_sync_header(map);
-    Py_END_ALLOW_THREADS
-    return error ? raise_os_error(error) : 1;
+    return rl_writer_settle_commits(self);
 }

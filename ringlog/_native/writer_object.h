@@ -30,6 +30,7 @@ typedef struct WriterObject {
     char ended;
     char orphan; /* the file has lost its name */
     char stopping; /* close() waits for the turn */
+    int disk_error; /* a sync failed: negated errno, and this writer vouches for nothing any more */
     char renew;    /* somebody waited long for the lock: is our semaphore still the named one? */
 } WriterObject;
 
@@ -49,6 +50,9 @@ int rl_writer_lock(WriterObject *self, int64_t deadline);
 void rl_writer_unlock(WriterObject *self, int published, int *contended);
 /* Data from `from` on, then a commit record of [tail, a), are on disk. 0: an exception. */
 int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from, rl_place tail);
+/* If a commit record was changed and may not be on disk as it is: sync. Before an entry is written, in a
+ * ring on a disk. 0: an exception. */
+int rl_writer_settle_commits(WriterObject *self);
 /* The tail is about to move to `want`, and what is before it to be overwritten: on disk too, no record
  * may go on naming it. 0: an exception. */
 int rl_writer_protect_commit(WriterObject *self, const rl_append *a, rl_place want);

@@ -55,7 +55,8 @@ static PyObject *writer_attach(WriterObject *self, PyObject *args) {
     self->named_stride = -1;
     self->durable = (char)durable;
     self->synced = (char)synced;
-    self->session = self->ended = self->orphan = self->stopping = 0;
+    self->session = self->ended = self->orphan = self->stopping = self->renew = 0;
+    self->disk_error = 0;
     Py_INCREF(mapping);
     self->mapping = mapping;
     Py_RETURN_NONE;
@@ -153,6 +154,7 @@ static PyObject *writer_replace(WriterObject *self, PyObject *arg) {
     if (!seen || !rl_owner_replace(self->ring.header, seen, self->me))
         Py_RETURN_FALSE;
     if (rl_writer_recover(self) != RL_OK) {
+        RL_STORE_RELEASE(&self->ring.header->owner, seen); /* still the dead one's: nobody may go on as if */
         rl_writer_raise(self, "_corrupt");
         return NULL;
     }
@@ -204,6 +206,11 @@ static PyObject *writer_set_ended(WriterObject *self, PyObject *Py_UNUSED(ignore
     Py_RETURN_NONE;
 }
 
+static PyObject *writer_stop(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
+    self->stopping = 1;
+    Py_RETURN_NONE;
+}
+
 static PyObject *writer_timeout(WriterObject *self, void *Py_UNUSED(closure)) {
     if (self->timeout < 0)
         Py_RETURN_NONE;
@@ -247,6 +254,7 @@ static PyMethodDef writer_methods[] = {
     {"_with_lock", (PyCFunction)writer_with_lock, METH_O, NULL},
     {"_begin_session", (PyCFunction)writer_begin_session, METH_NOARGS, NULL},
     {"_commit", (PyCFunction)writer_commit, METH_NOARGS, NULL},
+    {"_stop", (PyCFunction)writer_stop, METH_NOARGS, NULL},
     {"_set_ended", (PyCFunction)writer_set_ended, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -98,7 +98,8 @@ static void withdraw(WriterObject *self) {
     if (!self->mapping || self->fork_generation != rl_fork_generation())
         return;
     if (self->session) {
-        rl_room_withdraw(&self->ring);
+        if (rl_owner_is(h, self->me))
+            rl_room_withdraw(&self->ring);
     } else if (rl_owner_take(h, self->me)) {
         rl_room_withdraw(&self->ring);
         rl_writer_unlock(self, 0, &contended);
@@ -119,7 +120,7 @@ static int make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t de
         rl_room_announce(&self->ring, want);
         int slot = rl_room_blocker(&self->ring, want.position);
         if (slot < 0) {
-            if (!rl_writer_protect_commit(self, a, want)) {
+            if (!self->mapping->map.in_memory && !rl_writer_protect_commit(self, a, want)) {
                 rl_room_withdraw(&self->ring);
                 rl_writer_unlock(self, 0, &contended);
                 return 0;
@@ -176,11 +177,11 @@ int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count,
     if (RL_UNLIKELY(self->ended))
         return rl_writer_raise(self, "_unusable") - 1;
     if (RL_UNLIKELY(self->renew)) { /* here, where an exception can still mean that nothing was published */
+        self->renew = 0;
         PyObject *result = PyObject_CallMethod((PyObject *)self, "_renew", NULL);
         if (!result)
             return -1;
         Py_DECREF(result);
-        self->renew = 0;
     }
     if (!rl_writer_lock(self, deadline))
         return -1;
@@ -193,6 +194,8 @@ int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count,
         rl_writer_unlock(self, 0, &contended);
         return a.sequence;
     }
+    if (RL_UNLIKELY(!self->mapping->map.in_memory) && !rl_writer_settle_commits(self))
+        goto failed;
     if (RL_UNLIKELY(rl_room_short(&self->ring, &a, bytes))) {
         if (!make_room(self, &a, bytes, deadline))
             return -1;
@@ -221,8 +224,11 @@ int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count,
     RL_STORE_RELAXED(&self->slot->last_publish, now);
     if (RL_LOAD_RELAXED(&h->last_owner) != self->me)
         RL_STORE_RELAXED(&h->last_owner, self->me);
-    rl_writer_unlock(self, 1, &contended);
-    if (RL_UNLIKELY(rl_stride_of(&self->ring, a.position) != self->named_stride)) {
+    if (RL_LIKELY(rl_stride_of(&self->ring, a.position) == self->named_stride)) {
+        rl_writer_unlock(self, 1, &contended);
+    } else {
+        rl_room_withdraw(&self->ring); /* a writer killed while it waited for room leaves its gate */
+        rl_writer_unlock(self, 1, &contended);
         self->named_stride = rl_stride_of(&self->ring, a.position);
         self->orphan = !rl_mapping_named(&self->mapping->map);
     }

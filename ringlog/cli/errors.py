@@ -130,6 +130,12 @@ def _system_error(path: str, error: OSError) -> Failure:
     if error.errno == errno.EEXIST and Path(path).is_dir():
         return _about(path, "a directory, where a ring cannot be", code)
     if error.errno == errno.EEXIST:
+        try:
+            ringlog.info(path)
+        except (ringlog.NotARing, OSError):
+            return _about(path, "exists already, and is not a ring: choose another path", code)
+        except ringlog.RinglogError:
+            pass  # a ring, if a damaged one
         return _about(path, "exists already (take it as it is: --exist-ok; remove it: ringlog rm)", code)
     if error.errno in (errno.EISDIR, errno.ENOTDIR):
         return _about(path, reason.lower(), ExitCode.NO_RING)

@@ -81,7 +81,10 @@ def _facts(info: ringlog.RingInfo) -> list[Row]:
     if info.writer is not None:
         writer = f"pid {info.writer.pid}, {info.writer.state}, {_ago(info.writer.age)}"
     else:
+        dead = [str(other.pid) for other in info.writers if other.state == "dead"]
         writer = "the last one has closed" if info.event_count else "none yet"
+        if dead:
+            writer += f"; died without closing: pid {', '.join(dead)}"
     return [
         ("stream", f"{info.stream_id}, version {info.version}, {'ended' if info.ended else 'open'}"),
         ("capacity", f"{size_text(info.capacity)} ({info.capacity} bytes)"),
@@ -102,7 +105,7 @@ def _reader_rows(info: ringlog.RingInfo) -> list[Row]:
     rows = [
         (
             str(reader.pid) if reader.pid else "-",
-            reader.state,
+            "away" if reader.name and reader.state == "dead" else reader.state,
             reader.name or "-",
             "lossless" if reader.lossless else "lossy",
             str(reader.sequence),

@@ -161,3 +161,16 @@ def test_a_name_survives_a_reader_killed_again_and_again(ring: str, spawn: Calla
         assert child.line() == str(k)
         child.process.wait(20)
     assert resumes_at(ring) == 4
+
+
+def test_a_loss_to_the_gate_is_not_forgotten_by_closing(ring: str) -> None:
+    """The writer has the place in its grip, the name stands at the gate; its next reader is told."""
+    with opened(ring) as reader:
+        reader.poll()
+    with RingFile(ring) as file:
+        third = file.places()[3]
+        file.set_pair("gate", third.position, third.sequence)
+    opened(ring).close()
+    with opened(ring) as reader, pytest.raises(ringlog.Overrun) as caught:
+        reader.poll()
+    assert (caught.value.first, caught.value.last) == (1, 2)

@@ -121,15 +121,15 @@ def test_a_traditional_lock_and_a_stray_close_lose_no_lease(path: str) -> None:
         file["owner"] = 0
 
 
-def test_a_ring_whose_pairs_contradict_each_other_is_corrupt_and_lets_the_lock_go(path: str) -> None:
+def test_nobody_goes_on_in_a_ring_whose_pairs_contradict_each_other(path: str) -> None:
     with ringlog.Writer(path, timeout=10) as writer:
         writer.append(b"0")
     with RingFile(path) as file:
         file["head[0].position"] = file["head[1].position"] = 0
         plant_owner(file)
-        with ringlog.Writer(path, timeout=10) as writer, pytest.raises(ringlog.CorruptStream):
-            writer.append(b"1")
-        assert file["owner"] == 0
+        for _ in range(2):  # the lock stays the dead one's: the second may not find it as if in order
+            with ringlog.Writer(path, timeout=10) as writer, pytest.raises(ringlog.CorruptStream):
+                writer.append(b"1")
 
 
 @pytest.mark.parametrize("status", [SLOT_FREE, SLOT_ACTIVE])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from oracle import RingFile
 from processes import Child
 from writer_support import assert_consistent, contents, crash
 
@@ -114,3 +115,14 @@ def test_what_a_commit_record_covers_is_on_disk_whoever_appended_it(disk_path: s
     ranges = [int(size) for size in re.findall(r"msync\(0x[0-9a-f]+, (\d+), MS_SYNC\)", meanwhile)]
     header = ringlog.info(disk_path).data_start
     assert sum(size for size in ranges if size != header) >= 500 * (16 + 1000)
+
+
+def test_records_that_may_not_be_on_disk_are_synced_before_the_next_entry(disk_path: str) -> None:
+    """A writer was killed, or its disk failed, between changing a record and syncing it."""
+    with ringlog.Writer(disk_path, capacity=CAPACITY, sync="always") as writer:
+        writer.append(b"0")
+        with RingFile(disk_path) as file:
+            file["commits_dirty"] = 1
+            with ringlog.Writer(disk_path) as other:
+                other.append(b"1")
+            assert file["commits_dirty"] == 0

@@ -135,7 +135,8 @@ typedef struct rl_header {
     uint8_t file_id[16];
     uint8_t boot_id[16];
     int64_t created;
-    uint8_t reserved1[8];
+    uint32_t commits_dirty; /* the commit records were changed, and are not known to be on disk so */
+    uint8_t reserved1[4];
     /* The window line: read after every copy, written once a stride. */
     int64_t tail_offset; /* the oldest intact entry */
     rl_record tail[2];
@@ -189,6 +190,7 @@ RL_AT(stream_id, 128);
 RL_AT(file_id, 144);
 RL_AT(boot_id, 160);
 RL_AT(created, 176);
+RL_AT(commits_dirty, 184);
 RL_AT(tail_offset, 192);
 RL_AT(tail, 200);
 RL_AT(ended, 232);

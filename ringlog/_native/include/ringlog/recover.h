@@ -4,6 +4,8 @@
  *            behind it. write_offset is the truth; the copies are derived from its head record. A
  *            crashed machine: the kernel may have written any page back at any time, so nothing in
  *            the file is believed but a commit record (data synced, then the record, then synced).
+ *            `commits_dirty` is set before a record is changed and taken back when the header has been
+ *            synced: whoever finds it set syncs before he writes an entry.
  * Guarantee: rl_recover loses no published event, and may itself be killed and run again. rl_restart
  *            leaves the stream as the newest valid commit record says, or empty.
  * Caveat:    precondition of all: the lock is held. rl_restart only when no process can have the ring
@@ -61,7 +63,8 @@ static inline void rl_commit_store(const rl_ring *ring, rl_place head, rl_place 
     const rl_commit *newest = rl_commit_newest(h, sum);
     rl_commit next;
     memset(&next, 0, sizeof next);
-    next.generation = newest ? newest->generation + 1 : 1;
+    /* Of records that were dropped too: one of them may still be what the disk has. */
+    next.generation = (h->commits[0].generation > h->commits[1].generation ? h->commits[0] : h->commits[1]).generation + 1;
     next.head.position = head.position;
     next.head.sequence = head.sequence;
     next.tail.position = tail.position;
@@ -69,21 +72,24 @@ static inline void rl_commit_store(const rl_ring *ring, rl_place head, rl_place 
     next.last_timestamp = timestamp;
     memcpy(next.stream_id, h->stream_id, 16);
     next.checksum = sum(&next, offsetof(rl_commit, checksum));
+    RL_STORE_RELEASE(&h->commits_dirty, 1); /* before the change: who takes over from us, killed, must know */
     memcpy(newest == &h->commits[0] ? &h->commits[1] : &h->commits[0], &next, sizeof next);
 }
 
+/* Make a record invalid, and keep its generation: the next one must outbid what the disk may have. */
+static inline void rl_commit_drop(rl_header *h, int k) {
+    RL_STORE_RELEASE(&h->commits_dirty, 1); /* as in rl_commit_store */
+    h->commits[k].checksum = ~h->commits[k].checksum;
+}
+
 /* Forget records whose head lies beyond the published one: a writer was killed, or its disk failed,
- * between record and publication, and other bytes may come to stand there. 1: sync the header. */
-static inline int rl_commit_drop_ahead(const rl_ring *ring, rl_sum_fn sum) {
+ * between record and publication, and other bytes may come to stand there. */
+static inline void rl_commit_drop_ahead(const rl_ring *ring, rl_sum_fn sum) {
     rl_header *h = ring->header;
-    int dropped = 0;
     for (int k = 0; k < 2; k++)
         if (rl_commit_valid(&h->commits[k], sum) &&
-            h->commits[k].head.position > RL_LOAD_RELAXED(&h->write_offset)) {
-            h->commits[k].generation = 0;
-            dropped = 1;
-        }
-    return dropped;
+            h->commits[k].head.position > RL_LOAD_RELAXED(&h->write_offset))
+            rl_commit_drop(h, k);
 }
 
 typedef enum rl_commit_fate { RL_COMMIT_STANDS, RL_COMMIT_SHORTENED, RL_COMMIT_OVERWRITTEN } rl_commit_fate;
@@ -101,8 +107,10 @@ static inline rl_commit_fate rl_commit_shorten(const rl_ring *ring, rl_place wan
     return RL_COMMIT_SHORTENED;
 }
 
-static inline void rl_commit_drop_all(const rl_ring *ring) {
-    ring->header->commits[0].generation = ring->header->commits[1].generation = 0;
+static inline void rl_commit_drop_all(const rl_ring *ring, rl_sum_fn sum) {
+    for (int k = 0; k < 2; k++)
+        if (rl_commit_valid(&ring->header->commits[k], sum))
+            rl_commit_drop(ring->header, k);
 }
 
 /* After a machine crash: go back to the newest commit record, or to an empty window. Slots, marks and
@@ -120,7 +128,7 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
         tail.sequence = commit->tail.sequence;
         timestamp = commit->last_timestamp;
     } else {
-        rl_commit_drop_all(ring);
+        rl_commit_drop_all(ring, sum);
         commit = NULL;
         h->start_timestamp = now;
     }
@@ -143,6 +151,7 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     rl_pair_store(&h->tail_offset, h->tail, tail);
     rl_pair_store(&h->gate_offset, h->gate, tail);
     rl_pair_store(&h->write_offset, h->head, head);
+    RL_FENCE_RELEASE(); /* whoever sees the new boot id, sees the rest */
     memcpy(h->boot_id, boot_id, 16); /* last: until then the restart counts as not done */
 }
 
