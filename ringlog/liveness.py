@@ -73,11 +73,6 @@ def state(pid: int, start_time: int, *, alive: bool, active: bool) -> State:
     return "active" if active else "idle"
 
 
-def take_slot(mapping: _core.Mapping, offset: int) -> _core.Lease | None:
-    """The lease of a slot, or None if somebody has it."""
-    return mapping.lease(offset)
-
-
 def take_lease(mapping: _core.Mapping, offset: int, timeout: float = 10.0) -> _core.Lease:
     """A lease that others hold only for moments, waiting for it. A killed holder's is free at once.
 

@@ -134,7 +134,7 @@ def _check_locks_exclude(fd: int, path: str) -> None:
     """Leases are locks between two opens of one file. Some network file systems don't keep them apart."""
     mapping = _core.Mapping(fd, _core.MAP_READ, populate=False)
     offset = liveness.writer_offset(0)
-    lease = liveness.take_slot(mapping, offset)
+    lease = mapping.lease(offset)
     held = lease is not None and mapping.held(offset)
     if lease is not None:
         lease.drop()

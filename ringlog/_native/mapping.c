@@ -135,9 +135,8 @@ int rl_mapping_named(const rl_mapping *m) {
     return !own_file(m, &st) || st.st_nlink > 0; /* not to be told: then it is not said to be gone */
 }
 
-static int sync_range(const rl_mapping *m, const uint8_t *from, const uint8_t *to) {
+static int sync_range(const uint8_t *from, const uint8_t *to) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)from / page * page;
-    (void)m;
     return to <= from || msync((void *)start, (size_t)((uintptr_t)to - start), MS_SYNC) == 0 ? 0 : -errno;
 }
 
@@ -145,12 +144,12 @@ int rl_mapping_sync(const rl_mapping *m, int64_t from, int64_t to) {
     if (to - from > m->ring.capacity)
         from = to - m->ring.capacity;
     const uint8_t *start = rl_at(&m->ring, from);
-    return sync_range(m, start, start + (to - from));
+    return sync_range(start, start + (to - from));
 }
 
 int rl_mapping_sync_header(const rl_mapping *m) {
     const uint8_t *start = (const uint8_t *)m->ring.header;
-    return sync_range(m, start, start + m->header_bytes);
+    return sync_range(start, start + m->header_bytes);
 }
 
 /* ---- leases ---- */

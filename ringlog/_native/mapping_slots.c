@@ -97,7 +97,7 @@ PyObject *rl_mapping_claim_reader(MappingObject *self, PyObject *args) {
     int kept = (status == RL_SLOT_ACTIVE || status == RL_SLOT_PARKED) && slot->flags & RL_READER_NAMED &&
                flags & RL_READER_NAMED && slot->name_size == size && memcmp(slot->name, name, (size_t)size) == 0;
     status = kept ? RL_SLOT_PARKED : RL_SLOT_CLAIMED;
-    RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, status));
+    RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, status)); /* pairs with the acquire in reader_slot() */
     slot->pid = pid;
     slot->start_time = start_time;
     slot->opened = now;

@@ -46,7 +46,7 @@ int rl_reader_rejoin(ReaderObject *self) {
 
 void rl_reader_note_loss(ReaderObject *self, int64_t first) {
     if (self->named)
-        RL_STORE_RELEASE(&self->slot->lost_from, first + 1); /* pairs with nobody's order: with our death's */
+        RL_STORE_RELEASE(&self->slot->lost_from, first + 1); /* before the cursor's release, which rl_pair_load pairs with */
 }
 
 void rl_reader_finish_previous(ReaderObject *self) {
