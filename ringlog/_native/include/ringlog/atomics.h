@@ -60,11 +60,14 @@
 #endif
 
 /* Ask for a cache line that we are about to write, as ours alone: a plain prefetch would bring it shared,
- * and it would have to be asked for again. Never faults. */
+ * and it would have to be asked for again. Never faults. RL_PREFETCH_FAR only brings it into the second level:
+ * for lines that are needed later, since those on their way to the first level can be few. */
 #if defined(__x86_64__)
 #define RL_PREFETCH_WRITE(p) __asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)(p)))
+#define RL_PREFETCH_FAR(p) __asm__ __volatile__("prefetcht1 %0" : : "m"(*(const char *)(p)))
 #else
 #define RL_PREFETCH_WRITE(p) __builtin_prefetch((p), 1, 3)
+#define RL_PREFETCH_FAR(p) __builtin_prefetch((p), 1, 2)
 #endif
 
 #define RL_LIKELY(x) __builtin_expect(!!(x), 1)

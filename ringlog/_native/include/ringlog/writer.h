@@ -26,7 +26,14 @@
 
 #include "pair.h"
 
-#define RL_PREFETCH_BYTES 1024
+/* What a writer asks for in advance: of what follows the entry, the near bytes, first half before the copy and
+ * second half after it; and a page further on, for entries that are not tiny in rings too large for a core's
+ * own cache. */
+#define RL_PREFETCH_NEAR 1088
+#define RL_PREFETCH_FIRST 512
+#define RL_PREFETCH_DISTANCE 4096
+#define RL_PREFETCH_FAR_FROM 256
+#define RL_PREFETCH_FAR_CAPACITY (4 << 20)
 
 /* Where the next entry goes. Lives on the stack of one append or batch. */
 typedef struct rl_append {
@@ -65,10 +72,16 @@ static inline void rl_append_put(const rl_ring *ring, rl_append *a, int64_t time
     uint8_t *to = rl_at(ring, a->position), *next = to + RL_ENTRY_SIZE + size;
     /* What comes behind this entry is written next: its lines can be on their way while we copy. The copy
      * itself never asks beyond its own end. */
-    for (uint32_t ahead = 0; ahead < RL_PREFETCH_BYTES && ahead <= size; ahead += 64)
+    uint32_t near = size < RL_PREFETCH_NEAR ? size : RL_PREFETCH_NEAR - 1, ahead = 0;
+    for (; ahead < RL_PREFETCH_FIRST && ahead <= near; ahead += 64)
         RL_PREFETCH_WRITE(next + ahead);
     rl_entry entry = {timestamp, size, copy(to + RL_ENTRY_SIZE, data, size)};
     memcpy(to, &entry, sizeof entry);
+    for (; ahead <= near; ahead += 64)
+        RL_PREFETCH_WRITE(next + ahead);
+    if (size >= RL_PREFETCH_FAR_FROM && ring->capacity >= RL_PREFETCH_FAR_CAPACITY)
+        for (ahead = 0; ahead <= near; ahead += 64)
+            RL_PREFETCH_FAR(next + RL_PREFETCH_DISTANCE + ahead);
     int64_t from = a->position;
     a->position += RL_ENTRY_SIZE + (int64_t)size;
     a->sequence += 1;
