@@ -20,6 +20,7 @@ static void writer_dealloc(WriterObject *self) {
     PyObject_GC_UnTrack(self);
     Py_CLEAR(self->mapping);
     Py_CLEAR(self->semaphore);
+    Py_CLEAR(self->window);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -89,6 +90,7 @@ static PyObject *writer_detach(WriterObject *self, PyObject *Py_UNUSED(ignored))
     }
     Py_CLEAR(self->mapping);
     Py_CLEAR(self->semaphore);
+    Py_CLEAR(self->window);
     memset(&self->ring, 0, sizeof self->ring);
     Py_RETURN_NONE;
 }
@@ -244,6 +246,27 @@ static PyMethodDef writer_methods[] = {
      "taken. One lock, one clock reading and one publication for all of them: readers see all or none.\n\n"
      "Blocks and raises as append(); EventTooLarge if all of them with their entries exceed\n"
      "capacity // 2 bytes."},
+    {"append_array", (PyCFunction)(void (*)(void))rl_writer_append_array, METH_FASTCALL | METH_KEYWORDS,
+     "append_array($self, array, /, *, timestamp=None)\n--\n\n"
+     "Publish each row of an array as one event and return the range of their sequences.\n\n"
+     "array: any C-contiguous object with the buffer protocol and at least one dimension. A row is what\n"
+     "array[k] is: one element of a 1-D array (a record, with a structured dtype), shape[1:] elements\n"
+     "otherwise. One lock, one clock reading and one publication for all: readers see all or none. The GIL\n"
+     "is free while a large array is copied.\n\n"
+     "Blocks and raises as append_many(); ValueError if the array isn't C-contiguous or has no\n"
+     "dimension."},
+    {"claim", (PyCFunction)rl_writer_claim, METH_O,
+     "claim($self, size, /)\n--\n\n"
+     "Return a Claim: a place in the ring for one event of `size` bytes, to be written in place.\n\n"
+     "    with writer.claim(size) as view:  # a writable memoryview; its bytes hold anything at first\n"
+     "        camera.readinto(view)\n\n"
+     "The event is published, its checksum taken in place, when the block is left; an exception drops it.\n"
+     "The write lock is held from here to there: other writers wait, and this thread can't append\n"
+     "(WriterBusy). A claim that is collected without its block lets the lock go; a process that is\n"
+     "killed loses only this event. If some object still holds the memory at the end of the block (a\n"
+     "numpy array made on it: delete it first), BufferError is raised, nothing is published, and the\n"
+     "object keeps a private copy.\n\n"
+     "Blocks and raises as append(); ValueError if size is negative."},
     {"_attach", (PyCFunction)writer_attach, METH_VARARGS, NULL},
     {"_detach", (PyCFunction)writer_detach, METH_NOARGS, NULL},
     {"_set_semaphore", (PyCFunction)writer_set_semaphore, METH_O, NULL},
