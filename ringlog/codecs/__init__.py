@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from ringlog.codecs.codec import Codec, CodecError
 from ringlog.codecs.decoded import Decoded
 from ringlog.codecs.pickle_codec import PickleCodec
-from ringlog.codecs.typed_reader import TypedReader, TypedView
+from ringlog.codecs.typed_reader import TypedReader
+from ringlog.codecs.typed_view import TypedView
 from ringlog.codecs.typed_writer import TypedWriter
 
 if TYPE_CHECKING:

@@ -133,10 +133,14 @@ class ArrayCodec(Generic[S]):
         if self._shape is not None and not _fits(shape, self._shape):
             raise CodecError(f"an array of shape {_spell(self._shape)}", f"one of {_spell(shape)}")
         try:
-            array: NDArray[Any] = np.ndarray(shape, dtype, buffer=view, offset=start, order=order)
-        except (ValueError, TypeError) as error:  # more dimensions than numpy has, or a size beyond its own
+            if not size:
+                nothing: NDArray[Any] = np.ndarray(shape, dtype, buffer=b"", order=order)
+                return nothing
+            # frombuffer keeps its hold on the memory, so that a view's end sees it; ndarray(buffer=) doesn't.
+            row: NDArray[Any] = np.frombuffer(view, dtype, offset=start)
+            return row.reshape(shape, order=order)
+        except (ValueError, TypeError) as error:  # more dimensions than numpy has
             raise foreign(".npy", data, error) from error
-        return array
 
     def __repr__(self) -> str:
         return f"ArrayCodec({self._dtype!r}, {self._shape!r})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pickle import PickleBuffer
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ringlog.errors import RinglogError
 
@@ -75,3 +75,12 @@ def foreign(expected: str, data: Buffer, why: object) -> CodecError:
     dots = "..." if view.nbytes > 16 else ""
     reason = f"{type(why).__name__}: {why}" if isinstance(why, BaseException) else why
     return CodecError(expected, f"{view.nbytes} bytes, {start!r}{dots} ({reason})")
+
+
+def decode(codec: Codec[T], event: Any) -> T:
+    """The value of an event; a CodecError says which event it was."""
+    try:
+        return codec.decode(event.data)
+    except CodecError as error:
+        error.sequence = event.sequence
+        raise

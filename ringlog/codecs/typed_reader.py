@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from ringlog._core import Event
-from ringlog.codecs.codec import Codec, CodecError
+from ringlog.codecs.codec import Codec, decode
 from ringlog.codecs.decoded import Decoded
+from ringlog.codecs.typed_view import TypedView
 from ringlog.errors import ClosedError
 from ringlog.reader import Reader, Start
 
@@ -82,18 +82,11 @@ class TypedReader(Generic[T]):
         return values
 
     def view(self, timeout: float | None = 0.0) -> TypedView[T] | None:
-        """Return a context manager that gives the next value, decoded in place from the ring, or None if
-        there is no event within timeout seconds. Raises what poll raises; CodecError on entering.
-
-        With ArrayCodec, and for a pickle's buffers, the value lies in the ring itself: use it inside the
-        block only. Leaving the block raises Overrun if the writer lapped a lossy reader meanwhile: then what
-        was seen may have been torn. Such memory is aligned to nothing.
-        """
+        """Return the next event as a context manager that decodes it in place, in the ring, or None if there
+        is none within timeout seconds. Raises what poll raises; CodecError on entering."""
         event = self._next_ahead()
-        if event is not None:
-            return TypedView(self, contextlib.nullcontext(event))
-        view = cast("_Viewing", self._reader).view(timeout)
-        return None if view is None else TypedView(self, view)
+        view = self._reader.view(timeout) if event is None else contextlib.nullcontext(event)
+        return None if view is None else TypedView(view, self._codec)
 
     def __iter__(self) -> Iterator[Decoded[T]]:
         return self
@@ -145,12 +138,7 @@ class TypedReader(Generic[T]):
     # ---- inside ----
 
     def _decode(self, event: Event) -> Decoded[T]:
-        try:
-            value = self._codec.decode(event.data)
-        except CodecError as error:
-            error.sequence = event.sequence
-            raise
-        return Decoded(event.sequence, event.timestamp, value)
+        return Decoded(event.sequence, event.timestamp, decode(self._codec, event))
 
     def _next_ahead(self) -> Event | None:
         try:
@@ -168,33 +156,6 @@ class TypedReader(Generic[T]):
             self._ahead.clear()
 
 
-class TypedView(Generic[T]):
-    """`with view as decoded`: a value on the ring's own memory, for the time of the block."""
-
-    __slots__ = ("_reader", "_view")
-
-    def __init__(self, reader: TypedReader[T], view: AbstractContextManager[Event]) -> None:
-        self._reader = reader
-        self._view = view
-
-    def __enter__(self) -> Decoded[T]:
-        event = self._view.__enter__()
-        try:
-            return self._reader._decode(event)
-        except Exception:
-            # Without the error: if the event was overwritten meanwhile, an Overrun is what there is to tell.
-            self._view.__exit__(None, None, None)
-            raise
-        except BaseException as error:
-            self._view.__exit__(type(error), error, error.__traceback__)
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return self._view.__exit__(kind, error, trace)
-
-
 class _AsyncValues(Generic[T]):
     """An iterator of its own, not a generator: it goes on after an error."""
 
@@ -210,7 +171,3 @@ class _AsyncValues(Generic[T]):
     async def __anext__(self) -> Decoded[T]:
         event = self._reader._next_ahead()
         return self._reader._decode(await anext(self._events) if event is None else event)
-
-
-class _Viewing(Protocol):
-    def view(self, timeout: float | None, /) -> AbstractContextManager[Event] | None: ...

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 import pytest
 
 import ringlog
-from ringlog.codecs import Codec, CodecError
+from ringlog.codecs import Codec, CodecError, JsonCodec
 from ringlog.codecs.codec import flat
+
+INTS = JsonCodec(int)
 
 
 def encoded(codec: Codec, value: object) -> bytes:

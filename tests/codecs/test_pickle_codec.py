@@ -125,8 +125,7 @@ def test_something_behind_it_is_refused() -> None:
 
 @given(st.data())
 def test_a_flipped_bit_before_the_buffers_is_refused(data: st.DataObject) -> None:
-    end = SAMPLE.index(b"\0" * 8 + bytes(8), 16)  # somewhere behind the lengths
-    place = data.draw(st.integers(0, min(end, 40)))
+    place = data.draw(st.integers(0, 39))
     broken = bytearray(SAMPLE)
     broken[place] ^= 1 << data.draw(st.integers(0, 7))
     assert_refused(CODEC, bytes(broken))
@@ -189,7 +188,7 @@ class Lapped:
     memory: bytearray | None = None
 
     def __reduce__(self) -> tuple:
-        return pick, (overwrite(), Overwrites(), "first")
+        return pick, (Overwrites(), "first")
 
 
 class Overwrites:

@@ -1,22 +1,18 @@
-"""TypedWriter and TypedReader over real rings: what is written, what is told, what stays as it was."""
+"""TypedWriter and TypedReader over real rings: there and back, claims, values that can't be encoded."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import pickle
-from collections.abc import Iterator
 from types import TracebackType
 
 import numpy as np
 import pytest
-from codec_support import encoded, ring_ends
+from codec_support import INTS, encoded, ring_ends
 from oracle import decode
 
 import ringlog
 from ringlog.codecs import (
     ArrayCodec,
-    CodecError,
     Decoded,
     JsonCodec,
     MessagePackCodec,
@@ -25,17 +21,6 @@ from ringlog.codecs import (
     TypedWriter,
 )
 from ringlog.codecs.typed_writer import JOINED
-
-INTS = JsonCodec(int)
-
-
-@pytest.fixture
-def ends(ring_path: str) -> Iterator[tuple[TypedWriter[int], TypedReader[int]]]:
-    with ring_ends(ring_path) as (writer, reader):
-        yield TypedWriter(writer, INTS), TypedReader(reader, INTS)
-
-
-# ---- there and back ----
 
 
 @pytest.mark.parametrize(
@@ -180,7 +165,6 @@ class Broken:
 @pytest.mark.parametrize(
     ("codec", "value", "error"),
     [
-        (PickleCodec(), open, None),
         (PickleCodec(), (x for x in ()), TypeError),
         (JsonCodec(), object(), TypeError),
         (ArrayCodec(), [1], TypeError),
@@ -193,14 +177,11 @@ class Broken:
     ],
 )
 def test_what_cannot_be_encoded_changes_nothing(
-    ring_path: str, codec: object, value: object, error: type[Exception] | None
+    ring_path: str, codec: object, value: object, error: type[Exception]
 ) -> None:
     with ring_ends(ring_path) as (writer, _):
         writer.append(b"first")
         typed = TypedWriter(writer, codec)
-        if error is None:
-            assert typed.append(value) == 1
-            return
         with pytest.raises(error):
             typed.append(value)
         with pytest.raises(error):
@@ -229,7 +210,7 @@ def test_no_parts_are_an_empty_event(ring_path: str, parts: tuple[bytes, ...]) -
         assert [event.data for event in decode(ring_path)] == [b"", b""]
 
 
-@pytest.mark.parametrize("count", [4, JOINED])
+@pytest.mark.parametrize("count", [4, JOINED // 8])
 def test_parts_of_any_kind(ring_path: str, count: int) -> None:
     columns = np.arange(4 * count, dtype=np.int32).reshape(-1, 4)[:, ::2]
     parts = [
@@ -307,255 +288,3 @@ def test_the_rest_is_appended(codec: object, value: object, timestamp: int | Non
     assert TypedWriter(writer, codec).append(value, timestamp=timestamp) == 1
     assert writer.appended == [(encoded(codec, value), timestamp)]
     assert writer.claimed == []
-
-
-# ---- a bad event among good ones ----
-
-
-@pytest.fixture
-def mixed(ring_path: str) -> Iterator[TypedReader[int]]:
-    """Of a ring with 0, 1, something else, 3, 4."""
-    with ring_ends(ring_path) as (writer, reader):
-        writer.append_many([b"0", b"1", b'"two"', b"3", b"4"])
-        yield TypedReader(reader, INTS)
-
-
-def told_of_two(error: CodecError) -> bool:
-    assert "event 2: expected JSON of int, found 5 bytes" in str(error)
-    assert "Expected `int`, got `str`" in str(error)
-    return error.sequence == 2 and error.__cause__ is not None and isinstance(error, ringlog.RinglogError)
-
-
-@pytest.mark.parametrize("call", ["poll", "read", "__next__", "__anext__", "read_many of 1"])
-def test_a_bad_event_is_told_and_consumed(mixed: TypedReader[int], call: str) -> None:
-    def take() -> Decoded[int] | None:
-        if call == "read_many of 1":
-            return mixed.read_many(1)[0]
-        if call == "__anext__":
-            return asyncio.run(next_of(mixed))
-        return getattr(mixed, call)()
-
-    if call == "__anext__":
-        mixed = TypedReader(Awaitable(mixed.reader), INTS)
-    assert [take().value for _ in range(2)] == [0, 1]
-    with pytest.raises(CodecError) as caught:
-        take()
-    assert told_of_two(caught.value)
-    assert [take()[:1] + take()[2:] for _ in range(1)] == [(3, 4)]
-
-
-async def next_of(reader: TypedReader[int]) -> Decoded[int]:
-    return await anext(aiter(reader))
-
-
-class Awaitable:
-    """The asynchronous side of a reader."""
-
-    def __init__(self, reader: ringlog.Reader) -> None:
-        self.reader = reader
-
-    def __aiter__(self) -> Awaitable:
-        return self
-
-    async def __anext__(self) -> ringlog.Event:
-        event = self.reader.poll()
-        if event is None:
-            raise StopAsyncIteration
-        return event
-
-
-def test_async_iteration_goes_on_after_a_bad_event(mixed: TypedReader[int]) -> None:
-    async def values() -> list[object]:
-        seen: list[object] = []
-        events = aiter(TypedReader(Awaitable(mixed.reader), INTS))
-        for _ in range(2):
-            try:
-                async for decoded in events:
-                    seen.append(decoded.value)
-            except CodecError as error:
-                seen.append(error.sequence)
-        return seen
-
-    assert asyncio.run(values()) == [0, 1, 2, 3, 4]
-
-
-def test_read_many_returns_what_came_before_it(mixed: TypedReader[int]) -> None:
-    assert [decoded.value for decoded in mixed.read_many()] == [0, 1]
-    with pytest.raises(CodecError) as caught:
-        mixed.read_many()
-    assert told_of_two(caught.value)
-    assert [decoded.value for decoded in mixed.read_many(1)] == [3]
-    assert [decoded.value for decoded in mixed.read_many()] == [4]
-    assert mixed.read_many() == []
-
-
-@pytest.mark.parametrize("call", ["poll", "read", "__next__"])
-def test_after_read_many_every_call_goes_on_in_order(mixed: TypedReader[int], call: str) -> None:
-    take = getattr(mixed, call)
-    assert len(mixed.read_many()) == 2
-    with pytest.raises(CodecError):
-        take()
-    assert [take().value, take().value] == [3, 4]
-    assert mixed.poll() is None
-
-
-def test_a_bad_event_first(mixed: TypedReader[int]) -> None:
-    mixed.seek(2)
-    with pytest.raises(CodecError):
-        mixed.read_many()
-    assert [decoded.value for decoded in mixed.read_many()] == [3, 4]
-
-
-def test_seek_forgets_what_was_ahead(mixed: TypedReader[int]) -> None:
-    assert len(mixed.read_many()) == 2
-    mixed.seek(4)
-    assert mixed.read().value == 4
-
-
-def test_an_error_of_a_codec_of_ones_own_passes_through(ring_path: str) -> None:
-    class Strict:
-        def decode(self, data: bytes) -> bytes:
-            if data == b"bad":
-                raise KeyError("mine")
-            return data
-
-    with ring_ends(ring_path) as (writer, reader):
-        writer.append_many([b"a", b"bad", b"c"])
-        typed = TypedReader(reader, Strict())
-        assert [decoded.value for decoded in typed.read_many()] == [b"a"]
-        with pytest.raises(KeyError, match="mine"):
-            typed.read_many()
-        assert typed.read().value == b"c"
-
-
-# ---- named readers ----
-
-
-def planted(path: str) -> None:
-    with ringlog.Writer(path, capacity=65536) as writer:
-        writer.append_many([b"0", b"1", b'"two"', b"3", b"4"])
-
-
-def named(path: str) -> TypedReader[int]:
-    return TypedReader(ringlog.Reader(path, name="mine", start="oldest"), INTS)
-
-
-@pytest.mark.parametrize("leave", ["block", "commit"])
-def test_what_nobody_was_given_is_not_finished(ring_path: str, leave: str) -> None:
-    """The reader has taken all five by then, but only two were given."""
-    planted(ring_path)
-    with named(ring_path) as reader:
-        assert [decoded.value for decoded in reader.read_many()] == [0, 1]
-        if leave == "commit":
-            reader.commit()
-            reader.close()
-    with named(ring_path) as again:
-        with pytest.raises(CodecError) as caught:
-            again.read(1)
-        assert told_of_two(caught.value)
-        assert [decoded.value for decoded in again.read_many()] == [3, 4]
-    with named(ring_path) as last:
-        assert last.poll() is None
-
-
-def test_leaving_by_an_error_finishes_nothing_more(ring_path: str) -> None:
-    planted(ring_path)
-    with pytest.raises(CodecError), named(ring_path) as reader:
-        for _ in reader:
-            pass
-    with named(ring_path) as again, pytest.raises(CodecError):
-        again.read(1)
-
-
-def test_commit_of_a_nameless_reader_keeps_what_is_ahead(mixed: TypedReader[int]) -> None:
-    assert len(mixed.read_many()) == 2
-    at = mixed.reader.sequence
-    mixed.commit()
-    assert mixed.reader.sequence == at
-    with pytest.raises(CodecError):
-        mixed.poll()
-    assert [mixed.read().value, mixed.read().value] == [3, 4]
-
-
-# ---- views ----
-
-
-class Viewing:
-    """A reader whose views are memory of its own; `lapped` is overwritten before the block is left."""
-
-    def __init__(self, *datas: bytes, lapped: bool = False) -> None:
-        self.datas = list(enumerate(datas))
-        self.lapped = lapped
-        self.left: list[object] = []
-
-    def view(self, timeout: float | None = 0.0) -> contextlib.AbstractContextManager[ringlog.Event] | None:
-        return self.block(*self.datas.pop(0)) if self.datas else None
-
-    def block(self, sequence: int, data: bytes) -> OneView:
-        return OneView(self, sequence, data)
-
-
-class OneView:
-    def __init__(self, reader: Viewing, sequence: int, data: bytes) -> None:
-        self.reader = reader
-        self.event = Viewed(sequence, 7, memoryview(data))
-
-    def __enter__(self) -> Viewed:
-        return self.event
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.reader.left.append(kind)
-        if self.reader.lapped and kind is None:
-            raise ringlog.Overrun(self.event.sequence, self.event.sequence)
-
-
-class Viewed:
-    def __init__(self, sequence: int, timestamp: int, data: memoryview) -> None:
-        self.sequence, self.timestamp, self.data = sequence, timestamp, data
-
-
-@pytest.mark.parametrize("codec", [PickleCodec(), ArrayCodec()])
-def test_a_view_decodes_in_place(codec: object) -> None:
-    data = encoded(codec, np.arange(50))
-    reader = Viewing(data)
-    typed = TypedReader(reader, codec)
-    with typed.view() as decoded:
-        assert decoded[:2] == (0, 7)
-        assert np.shares_memory(decoded.value, np.frombuffer(data, np.uint8))
-        assert reader.left == []
-    assert reader.left == [None]
-    assert typed.view() is None
-
-
-def test_a_view_of_a_bad_event_is_left_and_told() -> None:
-    reader = Viewing(b"x", b"2")
-    typed = TypedReader(reader, INTS)
-    with pytest.raises(CodecError) as caught, typed.view():
-        pytest.fail("entered")
-    assert caught.value.sequence == 0
-    assert len(reader.left) == 1
-    with typed.view() as decoded:
-        assert decoded.value == 2
-
-
-def test_a_view_overwritten_while_it_was_decoded_is_an_overrun() -> None:
-    typed = TypedReader(Viewing(b"x", lapped=True), INTS)
-    with pytest.raises(ringlog.Overrun), typed.view():
-        pytest.fail("entered")
-
-
-def test_an_error_in_the_block_reaches_the_view() -> None:
-    reader = Viewing(b"1")
-    with pytest.raises(KeyError), TypedReader(reader, INTS).view():
-        raise KeyError
-    assert reader.left == [KeyError]
-
-
-def test_a_view_of_what_is_ahead(mixed: TypedReader[int]) -> None:
-    assert len(mixed.read_many()) == 2
-    with pytest.raises(CodecError), mixed.view():
-        pytest.fail("entered")
-    with mixed.view() as decoded:
-        assert decoded.value == 3
