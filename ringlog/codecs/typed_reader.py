@@ -69,16 +69,18 @@ class TypedReader(Generic[T]):
         """
         events = self._take_ahead(limit) or self._reader.read_many(limit, timeout)
         values: list[Decoded[T]] = []
-        for event in events:
-            try:
-                values.append(self._decode(event))
-            except Exception:
-                # With nothing before it the error is told now; else it comes again when it is decoded again.
-                told = 0 if values else 1
-                self._ahead.extendleft(reversed(events[len(values) + told :]))
-                if told:
-                    raise
-                break
+        try:
+            for event in events:
+                values.append(self._decoded(event))
+        except Exception:
+            # With nothing before it the error is told now; else it comes again when it is decoded again.
+            told = 0 if values else 1
+            self._ahead.extendleft(reversed(events[len(values) + told :]))
+            if told:
+                raise
+        except BaseException:  # Ctrl-C: none of them was given to anybody
+            self._ahead.extendleft(reversed(events))
+            raise
         return values
 
     def view(self, timeout: float | None = 0.0) -> TypedView[T] | None:
@@ -137,8 +139,17 @@ class TypedReader(Generic[T]):
 
     # ---- inside ----
 
-    def _decode(self, event: Event) -> Decoded[T]:
+    def _decoded(self, event: Event) -> Decoded[T]:
         return Decoded(event.sequence, event.timestamp, decode(self._codec, event))
+
+    def _decode(self, event: Event) -> Decoded[T]:
+        try:
+            return self._decoded(event)
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C: the event is still to be given
+            self._ahead.appendleft(event)
+            raise
 
     def _next_ahead(self) -> Event | None:
         try:

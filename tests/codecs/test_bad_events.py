@@ -123,6 +123,33 @@ def test_an_error_of_a_codec_of_ones_own_passes_through(ring_path: str) -> None:
         assert typed.read().value == b"c"
 
 
+class Interrupted:
+    """A codec that meets Ctrl-C at its third event, once."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def decode(self, data: bytes) -> bytes:
+        self.calls += 1
+        if self.calls == 3:
+            raise KeyboardInterrupt
+        return data
+
+
+@pytest.mark.parametrize("call", ["read", "read_many"])
+def test_an_interrupt_loses_nothing(ring_path: str, call: str) -> None:
+    with ring_ends(ring_path) as (writer, reader):
+        writer.append_many([b"0", b"1", b"2", b"3"])
+        typed = TypedReader(reader, Interrupted())
+        given = []
+        with pytest.raises(KeyboardInterrupt):
+            while True:
+                given += [typed.read()] if call == "read" else typed.read_many()
+        given += typed.read_many()
+        given += typed.read_many()
+        assert [decoded.value for decoded in given] == [b"0", b"1", b"2", b"3"]
+
+
 # ---- named readers ----
 
 
