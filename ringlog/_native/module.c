@@ -153,8 +153,12 @@ static PyMethodDef core_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyTypeObject *hidden_type(PyObject *module, PyType_Spec *spec) {
+    return (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+}
+
 static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
-    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    PyTypeObject *type = hidden_type(module, spec);
     if (type && PyModule_AddType(module, type) < 0)
         Py_CLEAR(type);
     return type;
@@ -218,6 +222,9 @@ static int core_exec(PyObject *module) {
     }
     state->checksum = rl_checksum_best(rl_arm_hwcap());
     if (!(state->event_type = add_type(module, &rl_event_spec)) || add_match_args(state->event_type) < 0 ||
+        !(state->batch_type = add_type(module, &rl_batch_spec)) ||
+        !(state->column_type = hidden_type(module, &rl_column_spec)) ||
+        !(state->batch_iterator_type = hidden_type(module, &rl_batch_iterator_spec)) ||
         !(state->mapping_type = add_type(module, &rl_mapping_spec)) ||
         !(state->lease_type = add_type(module, &rl_lease_spec)) ||
         !(state->semaphore_type = add_type(module, &rl_semaphore_spec)))
@@ -235,6 +242,9 @@ static int core_exec(PyObject *module) {
 static int core_traverse(PyObject *module, visitproc visit, void *arg) {
     CoreState *state = PyModule_GetState(module);
     Py_VISIT(state->event_type);
+    Py_VISIT(state->batch_type);
+    Py_VISIT(state->column_type);
+    Py_VISIT(state->batch_iterator_type);
     Py_VISIT(state->mapping_type);
     Py_VISIT(state->lease_type);
     Py_VISIT(state->semaphore_type);
@@ -244,6 +254,9 @@ static int core_traverse(PyObject *module, visitproc visit, void *arg) {
 static int core_clear(PyObject *module) {
     CoreState *state = PyModule_GetState(module);
     Py_CLEAR(state->event_type);
+    Py_CLEAR(state->batch_type);
+    Py_CLEAR(state->column_type);
+    Py_CLEAR(state->batch_iterator_type);
     Py_CLEAR(state->mapping_type);
     Py_CLEAR(state->lease_type);
     Py_CLEAR(state->semaphore_type);

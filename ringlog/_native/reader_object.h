@@ -15,6 +15,7 @@ typedef struct ReaderObject {
     PyObject_HEAD
     MappingObject *mapping; /* NULL: closed, or never opened */
     PyTypeObject *event_type;
+    PyTypeObject *batch_type; /* a Python subclass of ours */
     rl_ring ring;
     rl_reader at;
     rl_copy_fn copy; /* NULL: don't verify */
@@ -51,7 +52,11 @@ typedef enum Taken { TAKEN, NOTHING, ENDED, FAILED } Taken;
 Taken rl_reader_take(ReaderObject *self, int sole, PyObject **event);
 /* The same, and the writer is told. */
 Taken rl_reader_take_one(ReaderObject *self, PyObject **event);
-/* Wait, a slice at a time, until there may be something or `deadline` has come. */
+/* What it means that there is no event: NOTHING, ENDED, FAILED, or TAKEN: a loss was told or skipped, look again. */
+Taken rl_reader_settle(ReaderObject *self, rl_status status);
+/* Wait, for one slice, until there may be something: TAKEN, look again. NOTHING: `deadline` has come. */
+Taken rl_reader_wait(ReaderObject *self, int64_t deadline, int64_t slice);
+/* The next event, waiting for it until `deadline`. */
 Taken rl_reader_wait_and_take(ReaderObject *self, int64_t deadline, PyObject **event);
 /* Whatever was asked for before is finished now, and a loss that was told is known. */
 void rl_reader_finish_previous(ReaderObject *self);
@@ -59,6 +64,7 @@ void rl_reader_finish_previous(ReaderObject *self);
 PyObject *rl_reader_poll(ReaderObject *, PyObject *);
 PyObject *rl_reader_read(ReaderObject *, PyObject *, PyObject *);
 PyObject *rl_reader_read_many(ReaderObject *, PyObject *, PyObject *);
+PyObject *rl_reader_read_batch(ReaderObject *, PyObject *, PyObject *);
 PyObject *rl_reader_iternext(ReaderObject *);
 
 #endif
