@@ -23,6 +23,7 @@ int rl_batch_reserve(BatchObject *self) {
     rl_columns *c = &self->columns;
     size_t count = (size_t)c->count_max, data = aligned((size_t)c->data_max);
     size_t times = aligned(count * sizeof *c->timestamps);
+    PyMem_RawFree(self->memory);
     self->memory = PyMem_RawMalloc(ALIGN + data + times + count * sizeof *c->sizes);
     if (!self->memory)
         return 0;

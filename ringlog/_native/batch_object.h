@@ -19,7 +19,8 @@ typedef struct BatchObject {
 
 /* One without events, of `type`, a subclass of ours. */
 BatchObject *rl_batch_new(PyTypeObject *type, int64_t first);
-/* Room for columns.count_max events with columns.data_max bytes together. 0: there is no memory. Needs no GIL. */
+/* Room for columns.count_max events with columns.data_max bytes together, instead of what there was.
+ * 0: there is no memory. Needs no GIL. */
 int rl_batch_reserve(BatchObject *self);
 
 /* Made when first asked for; NULL and MemoryError. */

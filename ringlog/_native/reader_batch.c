@@ -26,6 +26,23 @@ static rl_status look(ReaderObject *self, rl_place *head, rl_entry *first) {
     return status;
 }
 
+/* Room for the next events, and the events. 0: there is no memory. Needs no GIL. */
+static int fill(ReaderObject *self, BatchObject *batch, rl_reader *at, const rl_entry *first, rl_place head,
+                int64_t limit, rl_status *status) {
+    for (int guess = 1;; guess = 0) {
+        rl_reader from = *at;
+        int sure = rl_columns_plan(&self->ring, &from, first, head.sequence, limit, BATCH_BYTES, guess,
+                                   &batch->columns);
+        if (!rl_batch_reserve(batch))
+            return 0;
+        *status = rl_columns_take(&self->ring, &from, &batch->columns, self->copy);
+        if (sure || *status != RL_CORRUPT) {
+            *at = from;
+            return 1;
+        }
+    }
+}
+
 /* The next events, in a new Batch. NULL if not even the first was whole: *status says why; RL_OK: an exception. */
 static BatchObject *take_run(ReaderObject *self, int64_t limit, rl_status *status) {
     rl_place head;
@@ -36,18 +53,18 @@ static BatchObject *take_run(ReaderObject *self, int64_t limit, rl_status *statu
     if (!batch)
         return NULL;
     rl_reader at = self->at; /* ours: others may look at the reader's while the GIL is free */
-    int64_t most = limit < BATCH_BYTES ? limit * (RL_ENTRY_SIZE + (int64_t)first.size) : BATCH_BYTES;
-    PyThreadState *released =
-        at.head - at.position >= RL_GIL_BYTES && most >= RL_GIL_BYTES ? PyEval_SaveThread() : NULL;
-    rl_columns_plan(&self->ring, &at, &first, head.sequence, limit, BATCH_BYTES, &batch->columns);
-    int reserved = rl_batch_reserve(batch);
-    if (reserved)
-        *status = rl_columns_take(&self->ring, &at, &batch->columns, self->copy);
+    int64_t there = at.head - at.position, some = RL_ENTRY_SIZE + (int64_t)first.size;
+    /* What comes is not planned yet: taken to be as large as the first, or anything if the limit is far. */
+    int large = there >= RL_GIL_BYTES && (limit >= RL_GIL_BYTES / RL_ENTRY_SIZE || limit * some >= RL_GIL_BYTES);
+    PyThreadState *released = large ? PyEval_SaveThread() : NULL;
+    int filled = fill(self, batch, &at, &first, head, limit, status);
     if (released)
         PyEval_RestoreThread(released);
-    if (!reserved)
+    if (!filled) {
         PyErr_NoMemory();
-    if (!reserved || batch->columns.count == 0) {
+        *status = RL_OK;
+    }
+    if (!filled || batch->columns.count == 0) {
         Py_DECREF(batch);
         return NULL;
     }
