@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import signal
 import threading
 from collections.abc import Callable
 from datetime import datetime, timezone
 
 import pytest
-from oracle import decode
-from processes import Child, asleep, eventually
+from oracle import RingFile, decode
+from processes import Child, eventually
 
 import ringlog
 
@@ -196,7 +197,8 @@ def test_waiting_ends_when_something_comes(ring_path: str, spawn: Callable[..., 
         ring_path,
     )
     child.line()
-    eventually(lambda: asleep(child.pid))
+    with RingFile(ring_path) as file:
+        eventually(lambda: file["sleepers"])
     with ringlog.Writer(ring_path) as writer:
         writer.append_many([b"to", b"get", b"her"])
     assert child.line() == "3 together"
@@ -207,6 +209,7 @@ def test_interrupted(ring_path: str, spawn: Callable[..., Child]) -> None:
     ringlog.create(ring_path, 65536)
     child = spawn(
         """
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may ignore it
         with ringlog.Reader(path) as reader:
             say("ready")
             try:
@@ -217,8 +220,9 @@ def test_interrupted(ring_path: str, spawn: Callable[..., Child]) -> None:
         ring_path,
     )
     child.line()
-    eventually(lambda: asleep(child.pid))
-    child.signal(2)
+    with RingFile(ring_path) as file:
+        eventually(lambda: file["sleepers"])
+    child.signal(signal.SIGINT)
     assert child.line() == "interrupted 0"
     child.finish()
 

@@ -33,7 +33,8 @@ typedef struct rl_columns {
 static inline int rl_columns_plan(const rl_ring *ring, const rl_reader *r, const rl_entry *first,
                                   int64_t head_sequence, int64_t limit, int64_t most, int guess,
                                   rl_columns *out) {
-    int64_t span = r->head - r->position, known = head_sequence - r->sequence;
+    int64_t span = r->head - r->position;
+    int64_t known = (int64_t)((uint64_t)head_sequence - (uint64_t)r->sequence); /* it may be anything */
     int64_t step = RL_ENTRY_SIZE + (int64_t)first->size;
     int believable = known > 0 && known - 1 <= (span - step) / RL_ENTRY_SIZE;
     if (believable && known <= limit && span <= most) {
@@ -67,7 +68,6 @@ static inline int rl_columns_plan(const rl_ring *ring, const rl_reader *r, const
 /* Copy the next events until the head or the room ends. RL_OK, or why it stopped before: RL_OVERRUN, RL_CORRUPT. */
 static inline rl_status rl_columns_take(const rl_ring *ring, rl_reader *r, rl_columns *c, rl_copy_fn copy) {
     rl_reader at = *r;
-    /* In locals: the compiler doesn't know that what `copy` writes is not this struct. */
     uint8_t *data = c->data;
     int64_t *timestamps = c->timestamps, count_max = c->count_max, count = 0;
     uint32_t *sizes = c->sizes;
