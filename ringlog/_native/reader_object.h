@@ -26,6 +26,7 @@ typedef struct ReaderObject {
     int64_t spin;
     uint64_t fork_generation;
     rl_turn turn;
+    rl_watch watch; /* behind fileno() */
     char named;
     char announce; /* may say in the header that it sleeps */
     char wait;     /* RL_WAIT_* */
@@ -53,6 +54,11 @@ Taken rl_reader_take(ReaderObject *self, int sole, PyObject **event);
 Taken rl_reader_take_one(ReaderObject *self, PyObject **event);
 /* Wait, a slice at a time, until there may be something or `deadline` has come. */
 Taken rl_reader_wait_and_take(ReaderObject *self, int64_t deadline, PyObject **event);
+/* Nothing was found: the descriptor of fileno() goes quiet. TAKEN: there is something by now, look again.
+ * FAILED: an exception, there will be nothing. NOTHING otherwise; with `sole` unset always. */
+Taken rl_reader_rearm(ReaderObject *self, int sole);
+/* The ring is gone; NOTHING if events from before that are still to be read. */
+Taken rl_reader_removed(ReaderObject *self);
 /* Whatever was asked for before is finished now, and a loss that was told is known. */
 void rl_reader_finish_previous(ReaderObject *self);
 
@@ -60,5 +66,6 @@ PyObject *rl_reader_poll(ReaderObject *, PyObject *);
 PyObject *rl_reader_read(ReaderObject *, PyObject *, PyObject *);
 PyObject *rl_reader_read_many(ReaderObject *, PyObject *, PyObject *);
 PyObject *rl_reader_iternext(ReaderObject *);
+PyObject *rl_reader_fileno(ReaderObject *, PyObject *);
 
 #endif

@@ -93,8 +93,7 @@ static Taken corrupt(ReaderObject *self, const char *why) {
     return FAILED;
 }
 
-/* The ring is gone; but what was published before that is still to be read. */
-static Taken removed(ReaderObject *self) {
+Taken rl_reader_removed(ReaderObject *self) {
     if (RL_LOAD_ACQUIRE(&self->ring.header->write_offset) != self->at.position) /* as in rl_reader_next */
         return NOTHING;
     return rl_reader_raise(self, "_removed"), FAILED;
@@ -106,7 +105,7 @@ static Taken nothing(ReaderObject *self) {
     if (RL_UNLIKELY(RL_LOAD_ACQUIRE(&h->ended) == self->at.position)) /* pairs with mapping_end */
         return ENDED;
     if (RL_UNLIKELY(RL_LOAD_ACQUIRE(&h->removed))) /* pairs with mapping_mark_removed */
-        return removed(self);
+        return rl_reader_removed(self);
     return NOTHING;
 }
 
@@ -161,8 +160,13 @@ Taken rl_reader_take(ReaderObject *self, int sole, PyObject **event) {
                 return TAKEN;
             }
         }
-        if (status == RL_EMPTY)
-            return sole ? nothing(self) : NOTHING;
+        if (status == RL_EMPTY) {
+            Taken taken = sole ? nothing(self) : NOTHING;
+            if (RL_UNLIKELY(RL_LOAD_RELAXED(&self->watch.fired)) && taken == NOTHING &&
+                (taken = rl_reader_rearm(self, sole)) == TAKEN)
+                continue;
+            return taken;
+        }
         if (!sole)
             return NOTHING;
         if (status != RL_OVERRUN)
@@ -198,7 +202,7 @@ Taken rl_reader_wait_and_take(ReaderObject *self, int64_t deadline, PyObject **e
         if (PyErr_CheckSignals() < 0 || !rl_reader_usable(self))
             return FAILED;
         int check = announce ? NAME_CHECK_SLICES : NAME_CHECK_SLICES * 100; /* those slices are 1 ms */
-        if (slice % check == check - 1 && !rl_mapping_named(&self->mapping->map) && removed(self) == FAILED)
+        if (slice % check == check - 1 && !rl_mapping_named(&self->mapping->map) && rl_reader_removed(self) == FAILED)
             return FAILED;
     }
 }
