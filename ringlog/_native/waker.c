@@ -70,8 +70,10 @@ static void fire(rl_watch *w) {
     uint64_t one = 1;
     if (w->fired)
         return;
+    /* In this order: who was woken by the descriptor sees that it has fired, the kernel's own locks between.
+     * Who looks without having been woken may miss it; then the descriptor tells. */
+    RL_STORE_RELAXED(&w->fired, 1);
     (void)!write(w->fd, &one, sizeof one); /* can't fail: the count is 0 */
-    RL_STORE_RELAXED(&w->fired, 1); /* the mutex orders it; who looks without is told by the descriptor */
 }
 
 /* Fire every armed watch that has news. How many stay armed; *fired is set if any did not. */
