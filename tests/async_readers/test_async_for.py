@@ -111,6 +111,22 @@ def test_there_and_back_many_times(rings: list[str], run: Run) -> None:
     run(main())
 
 
+def test_readers_that_come_one_after_another(rings: list[str], run: Run) -> None:
+    """The thread sleeps for another ring when they come, so it has to be told of each."""
+
+    async def main() -> None:
+        with ringlog.Reader(rings[0]) as other, ringlog.Writer(rings[1]) as writer:
+            other.fileno()
+            for _ in range(500):
+                with ringlog.Reader(rings[1]) as reader:
+                    task = asyncio.ensure_future(reader.__anext__())
+                    await waits(reader)
+                    writer.append(b"x")
+                    assert (await task).data == b"x"
+
+    run(main())
+
+
 def test_an_event_of_a_named_reader_is_finished_when_the_next_is_asked_for(ring: str, run: Run) -> None:
     async def two_and_gone() -> None:
         reader = ringlog.Reader(ring, name="n", start="oldest")
