@@ -2,6 +2,9 @@
 #include "reader_object.h"
 
 Taken rl_reader_rearm(ReaderObject *self, int sole) {
+    /* Armed for this very place already. (For an earlier one, it would be fired for what was read since.) */
+    if (!RL_LOAD_RELAXED(&self->watch.fired) && self->watch.position == self->at.position)
+        return NOTHING;
     rl_armed armed = rl_watch_arm(&self->watch, self->at.position);
     if (armed == RL_ARMED || !sole)
         return NOTHING; /* what is there by now is the next call's: the descriptor is readable */

@@ -162,7 +162,7 @@ Taken rl_reader_take(ReaderObject *self, int sole, PyObject **event) {
         }
         if (status == RL_EMPTY) {
             Taken taken = sole ? nothing(self) : NOTHING;
-            if (RL_UNLIKELY(RL_LOAD_RELAXED(&self->watch.fired)) && taken == NOTHING &&
+            if (RL_UNLIKELY(self->watch.source != NULL) && taken == NOTHING &&
                 (taken = rl_reader_rearm(self, sole)) == TAKEN)
                 continue;
             return taken;

@@ -282,8 +282,10 @@ rl_armed rl_watch_arm(rl_watch *w, int64_t position) {
             rl_sleep_announce(&header_of(s)->sleepers, &header_of(s)->sleepers_futex);
         if (rl_has_news(&w->map->ring, position)) {
             result = RL_NEWS;
+            fire(w); /* it may have been armed for an earlier place */
         } else {
-            (void)!read(w->fd, &count, sizeof count); /* in this order: what comes from here on fires anew */
+            if (w->fired)
+                (void)!read(w->fd, &count, sizeof count); /* what comes from here on fires it anew */
             w->position = position;
             RL_STORE_RELAXED(&w->fired, 0);
             kick = !s->listed && !polling;
