@@ -7,7 +7,7 @@ import errno
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -22,9 +22,15 @@ from ringlog.errors import (
     StreamEnded,
 )
 
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from ringlog.aio import Bell
+
 Start = Literal["latest", "oldest"] | int | datetime
 _Answer = TypeVar("_Answer")
 _WAITS = ("adaptive", "spin", "yield", "sleep")
+_IN_A_ROW = 100  # events that `async for` takes without waiting before other tasks get a turn
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -42,10 +48,11 @@ class Reader(_core.Reader):
     file; if it had to be waited for, "latest" is its first event.
 
     A lossy reader costs the writer nothing. With read permission alone it works too, but polls every
-    millisecond when it waits. Use it as a context manager and iterate over it; iteration stops when the
-    stream has ended. Several threads may share one: they take turns. Pickling passes the arguments, not
-    the position. A forked child may go on with a lossy reader (from where the parent's stood), but not
-    with one that has a slot: that raises ClosedError.
+    millisecond when it waits. Use it as a context manager and iterate over it, with `for` or, in asyncio,
+    with `async for`; iteration stops when the stream has ended. Several threads may share one: they take
+    turns; so may several tasks, and each event goes to one of them. A cancelled task loses no event.
+    Pickling passes the arguments, not the position. A forked child may go on with a lossy reader (from
+    where the parent's stood), but not with one that has a slot: that raises ClosedError.
 
     Raises FileNotFoundError, PermissionError, NotARing, VersionMismatch, StreamTruncated, CorruptStream,
     ValueError (a sequence beyond the next event; a bad argument), NameInUse, TooManyReaders.
@@ -84,6 +91,8 @@ class Reader(_core.Reader):
         self._skip = on_overrun == "skip"
         self._claim: slots.Claim | None = None
         self._was_first = False
+        self._in_a_row = 0
+        self._bells: dict[AbstractEventLoop, Bell] = {}
         self._mapping = self._open(need_slot=lossless or self._named, timeout=open_timeout)
         try:
             if lossless or self._named:
@@ -229,8 +238,9 @@ class Reader(_core.Reader):
         self._finish()
 
     def close(self) -> None:
-        """Let go of the ring; closing twice does nothing. A read that waits in another thread raises
-        ClosedError. A named reader's last event stays unfinished unless commit() was called."""
+        """Let go of the ring; closing twice does nothing. A read that waits in another thread, and an
+        `async for` that waits in any, raises ClosedError. A named reader's last event stays unfinished
+        unless commit() was called."""
         if hasattr(self, "_mapping"):
             self._release()
 
@@ -240,6 +250,22 @@ class Reader(_core.Reader):
 
     def __iter__(self) -> Iterator[_core.Event]:
         return self
+
+    def __aiter__(self) -> AsyncIterator[_core.Event]:
+        return self
+
+    async def __anext__(self) -> _core.Event:
+        give_way = self._in_a_row >= _IN_A_ROW
+        try:
+            if not give_way and (event := self.poll()) is not None:
+                self._in_a_row += 1
+                return event
+            from ringlog import aio  # not before it is needed: asyncio takes longer to import than all of us
+
+            self._in_a_row = 0
+            return await aio.next_event(self, give_way=give_way)
+        except StreamEnded:
+            raise StopAsyncIteration from None
 
     def __enter__(self) -> Reader:
         return self

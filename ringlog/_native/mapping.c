@@ -168,16 +168,20 @@ int rl_mapping_sync_header(const rl_mapping *m) {
 static pthread_mutex_t lease_mutex = PTHREAD_MUTEX_INITIALIZER;
 uint64_t rl_fork_count; /* written in a fresh child, which has one thread */
 
+/* No other code holds two of these three mutexes, so their order can't cross another one. */
 static void before_fork(void) {
     pthread_mutex_lock(&lease_mutex);
     rl_windows_before_fork();
+    rl_waker_before_fork();
 }
 static void after_fork_parent(void) {
+    rl_waker_after_fork_parent();
     rl_windows_after_fork_parent();
     pthread_mutex_unlock(&lease_mutex);
 }
 static void after_fork_child(void) {
     rl_fork_count++;
+    rl_waker_after_fork_child();
     rl_windows_after_fork();
     pthread_mutex_unlock(&lease_mutex);
 }

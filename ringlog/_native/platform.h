@@ -82,6 +82,8 @@ enum { RL_WAIT_ADAPTIVE = 0, RL_WAIT_SPIN = 1, RL_WAIT_YIELD = 2, RL_WAIT_SLEEP 
 int64_t rl_now(void);       /* Unix nanoseconds */
 int64_t rl_monotonic(void); /* nanoseconds on a clock that never steps */
 void rl_wake_all(uint32_t *futex);
+/* An event behind `position`, or that there will be none: the reader that we tell finds out which. */
+int rl_has_news(const rl_ring *ring, int64_t position);
 
 /* Wait for something behind `position`, for at most `limit` ns and never more than 100 ms. 1: there is
  * something. *spin is the caller's memory of what spinning is worth. */
@@ -93,5 +95,35 @@ void rl_wait_room(const rl_ring *ring, int slot, int64_t position, int64_t limit
 int rl_sem_wait(sem_t *sem, int64_t limit);
 /* Give others a turn: until somebody else owns the word, at most a millisecond. */
 void rl_step_back(const rl_header *h);
+
+/* ---- waker.c ---- */
+
+/* A descriptor that is readable while there may be news for one reader: fired. Once the reader has looked
+ * and found nothing it is armed: quiet, until the process's one waiter thread sees news behind `position`.
+ * All zero: none. Its owner calls the functions one at a time. */
+typedef struct rl_watch {
+    struct rl_source *source; /* NULL: nobody watches, as in a forked child until it begins again */
+    struct rl_watch *next;
+    const rl_mapping *map; /* must outlive the watch */
+    int64_t position;
+    int fd;    /* an eventfd; write only through these functions, read never */
+    int fired; /* the owner may look at it at any time */
+    int gone;  /* fired because the file has lost its name */
+} rl_watch;
+
+/* Begin, fired. 0, or a negated errno. */
+int rl_watch_begin(rl_watch *w, const rl_mapping *map);
+/* End: whoever waits for the descriptor elsewhere is woken, then it is closed. */
+void rl_watch_end(rl_watch *w);
+/* The reader goes somewhere else: what was watched tells nothing any more. */
+void rl_watch_fire(rl_watch *w);
+typedef enum rl_armed { RL_ARMED, RL_NEWS, RL_GONE } rl_armed;
+/* Nothing was found behind `position`: be quiet until there is. RL_NEWS: there is something by now, look
+ * again. RL_GONE: there will be nothing, the file has lost its name. After both it stays readable. */
+rl_armed rl_watch_arm(rl_watch *w, int64_t position);
+
+void rl_waker_before_fork(void);
+void rl_waker_after_fork_parent(void);
+void rl_waker_after_fork_child(void);
 
 #endif

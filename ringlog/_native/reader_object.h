@@ -28,6 +28,7 @@ typedef struct ReaderObject {
     uint64_t fork_generation;
     rl_turn turn;
     struct ViewObject *views; /* open ones, the oldest first; not counted */
+    rl_watch watch; /* behind fileno() */
     char named;
     char announce; /* may say in the header that it sleeps */
     char wait;     /* RL_WAIT_* */
@@ -67,6 +68,11 @@ Taken rl_reader_wait_and_view(ReaderObject *self, int64_t deadline, PyObject **v
 rl_status rl_reader_make_view(ReaderObject *self, const rl_entry *entry, const uint8_t *data, PyObject **out);
 /* The place of the oldest open view. Precondition: there is one. */
 rl_place rl_reader_oldest_view(const ReaderObject *self);
+/* Nothing was found: the descriptor of fileno() goes quiet. TAKEN: there is something by now, look again.
+ * FAILED: an exception, there will be nothing. NOTHING otherwise; with `sole` unset always. */
+Taken rl_reader_rearm(ReaderObject *self, int sole);
+/* The ring is gone; NOTHING if events from before that are still to be read. */
+Taken rl_reader_removed(ReaderObject *self);
 /* Whatever was asked for before is finished now, and a loss that was told is known. */
 void rl_reader_finish_previous(ReaderObject *self);
 
@@ -79,5 +85,6 @@ PyObject *rl_reader_read_many(ReaderObject *, PyObject *const *, Py_ssize_t, PyO
 PyObject *rl_reader_view(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_reader_read_batch(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_reader_iternext(ReaderObject *);
+PyObject *rl_reader_fileno(ReaderObject *, PyObject *);
 
 #endif

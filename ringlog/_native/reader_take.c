@@ -94,8 +94,7 @@ static Taken corrupt(ReaderObject *self, const char *why) {
     return FAILED;
 }
 
-/* The ring is gone; but what was published before that is still to be read. */
-static Taken removed(ReaderObject *self) {
+Taken rl_reader_removed(ReaderObject *self) {
     if (RL_LOAD_ACQUIRE(&self->ring.header->write_offset) != self->at.position) /* as in rl_reader_next */
         return NOTHING;
     return rl_reader_raise(self, "_removed"), FAILED;
@@ -107,13 +106,15 @@ static Taken nothing(ReaderObject *self) {
     if (RL_UNLIKELY(RL_LOAD_ACQUIRE(&h->ended) == self->at.position)) /* pairs with mapping_end */
         return ENDED;
     if (RL_UNLIKELY(RL_LOAD_ACQUIRE(&h->removed))) /* pairs with mapping_mark_removed */
-        return removed(self);
+        return rl_reader_removed(self);
     return NOTHING;
 }
 
 Taken rl_reader_settle(ReaderObject *self, rl_status status) {
-    if (status == RL_EMPTY)
-        return nothing(self);
+    if (status == RL_EMPTY) {
+        Taken taken = nothing(self);
+        return RL_UNLIKELY(self->watch.source != NULL) && taken == NOTHING ? rl_reader_rearm(self, 1) : taken;
+    }
     if (status == RL_OVERRUN)
         return rl_reader_overrun(self, "_overrun");
     return corrupt(self, self->at.position > self->at.head ? "the stream went back"
@@ -179,8 +180,11 @@ static inline Taken take(ReaderObject *self, int sole, int in_place, PyObject **
                 return TAKEN;
             }
         }
-        if (!sole)
+        if (!sole) {
+            if (RL_UNLIKELY(self->watch.source != NULL) && status == RL_EMPTY)
+                (void)rl_reader_rearm(self, 0);
             return NOTHING;
+        }
         Taken settled = rl_reader_settle(self, status);
         if (settled != TAKEN)
             return settled;
@@ -207,7 +211,7 @@ Taken rl_reader_wait(ReaderObject *self, int64_t deadline, int64_t slice) {
     if (PyErr_CheckSignals() < 0 || !rl_reader_usable(self))
         return FAILED;
     int check = announce ? NAME_CHECK_SLICES : NAME_CHECK_SLICES * 100; /* those slices are 1 ms */
-    if (slice % check == check - 1 && !rl_mapping_named(&self->mapping->map) && removed(self) == FAILED)
+    if (slice % check == check - 1 && !rl_mapping_named(&self->mapping->map) && rl_reader_removed(self) == FAILED)
         return FAILED;
     return TAKEN;
 }

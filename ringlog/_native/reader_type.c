@@ -13,6 +13,7 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObj
 static void reader_dealloc(ReaderObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    rl_watch_end(&self->watch); /* before the mapping that it looks into */
     Py_CLEAR(self->mapping);
     Py_CLEAR(self->event_type);
     Py_CLEAR(self->batch_type);
@@ -89,6 +90,7 @@ static PyObject *reader_detach(ReaderObject *self, PyObject *Py_UNUSED(ignored))
             return NULL;
         }
     }
+    rl_watch_end(&self->watch); /* before the mapping that it looks into */
     Py_CLEAR(self->mapping);
     self->slot = NULL;
     memset(&self->ring, 0, sizeof self->ring);
@@ -127,6 +129,7 @@ static PyObject *reader_place(ReaderObject *self, PyObject *args) {
         rl_reader_place(&self->at, place);
         self->overrun_from = lost_from;
         self->not_before = not_before;
+        rl_watch_fire(&self->watch); /* armed, it would wait for news behind the old place */
     }
     rl_turn_leave(&self->turn);
     if (joined)
@@ -208,6 +211,16 @@ static PyMethodDef reader_methods[] = {
      "is raised; what that object shows is then no longer protected. close() and, on a lossless reader, seek()\n"
      "raise BufferError while a view is open.\n\n"
      "The checksum is verified in place before the view is returned. Raises what poll() raises."},
+    {"fileno", (PyCFunction)rl_reader_fileno, METH_NOARGS,
+     "fileno($self)\n--\n\n"
+     "Return a file descriptor that is readable when there may be events: for select, poll, epoll, asyncio.\n\n"
+     "The same one until close(), which closes it. It is readable from the first event that was not read\n"
+     "until a call of poll(), read() or read_many() finds nothing; use poll(), since others may have been\n"
+     "faster. It stays readable at the end of the stream, after unlink(), and once the\n"
+     "file has lost its name (seen within a second). Never read from it or close it. The first call in a\n"
+     "process starts a native thread, which waits for all its readers; with read permission alone, or on a\n"
+     "kernel before 5.16, it looks each millisecond. In a forked child the number is another one: ask again.\n"
+     "Raises ClosedError, and OSError (no descriptor or thread left)."},
     {"_attach", (PyCFunction)reader_attach, METH_VARARGS, NULL},
     {"_detach", (PyCFunction)reader_detach, METH_NOARGS, NULL},
     {"_place", (PyCFunction)reader_place, METH_VARARGS, NULL},

@@ -56,8 +56,7 @@ static int cores(void) {
     return known;
 }
 
-/* An event, or that there will be none: the reader that we return to finds out which. */
-static int has_news(const rl_ring *ring, int64_t position) {
+int rl_has_news(const rl_ring *ring, int64_t position) {
     const rl_header *h = ring->header;
     /* Acquire: each pairs with the release store of the word, in rl_pair_store, end() and unlink(). */
     return RL_LOAD_ACQUIRE(&h->write_offset) != position || RL_LOAD_ACQUIRE(&h->ended) == position ||
@@ -69,14 +68,14 @@ static int spin_for(const rl_ring *ring, int64_t position, int64_t ns, int yield
     int64_t until = rl_monotonic() + ns;
     do {
         for (int k = 0; k < 32; k++) {
-            if (has_news(ring, position))
+            if (rl_has_news(ring, position))
                 return 1;
             RL_PAUSE();
         }
         if (yielding)
             sched_yield();
     } while (rl_monotonic() < until);
-    return has_news(ring, position);
+    return rl_has_news(ring, position);
 }
 
 int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait, int announce, int first,
@@ -85,7 +84,7 @@ int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait,
     if (limit > LONGEST_SLEEP)
         limit = LONGEST_SLEEP;
     if (limit <= 0)
-        return has_news(ring, position);
+        return rl_has_news(ring, position);
     if (wait == RL_WAIT_SPIN || wait == RL_WAIT_YIELD)
         return spin_for(ring, position, limit, wait == RL_WAIT_YIELD || cores() < 2);
     if (wait == RL_WAIT_ADAPTIVE && first) {
@@ -98,18 +97,18 @@ int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait,
         *spin = *spin / 2 > SHORTEST_SPIN ? *spin / 2 : SHORTEST_SPIN;
         for (int k = 0; k < 2; k++) {
             sched_yield();
-            if (has_news(ring, position))
+            if (rl_has_news(ring, position))
                 return 1;
         }
     }
     if (!announce) {
         nap(limit < POLL_INTERVAL ? limit : POLL_INTERVAL);
-        return has_news(ring, position);
+        return rl_has_news(ring, position);
     }
     uint32_t seen = rl_sleep_announce(&h->sleepers, &h->sleepers_futex);
-    if (!has_news(ring, position))
+    if (!rl_has_news(ring, position))
         futex_wait(&h->sleepers_futex, seen, limit);
-    return has_news(ring, position);
+    return rl_has_news(ring, position);
 }
 
 void rl_wait_room(const rl_ring *ring, int slot, int64_t position, int64_t limit) {
