@@ -172,13 +172,14 @@ static ClaimObject *claim_new(WriterObject *writer, CoreState *state, Py_ssize_t
 
 PyObject *rl_writer_claim(WriterObject *self, PyObject *arg) {
     CoreState *state = rl_core_state(Py_TYPE(self));
-    Py_ssize_t size = PyNumber_AsSsize_t(arg, PyExc_OverflowError);
-    if (!state || (size == -1 && PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_OverflowError)))
+    PyObject *index = state ? PyNumber_Index(arg) : NULL;
+    if (!index)
         return NULL;
-    if (PyErr_Occurred()) { /* more than any ring has, or less than nothing */
-        PyErr_Clear();
-        size = PyObject_RichCompareBool(arg, Py_False, Py_LT) == 1 ? -1 : PY_SSIZE_T_MAX;
-    }
+    int overflow;
+    long long size = PyLong_AsLongLongAndOverflow(index, &overflow);
+    Py_DECREF(index);
+    if (overflow > 0)
+        size = LLONG_MAX; /* more than any ring has */
     if (size < 0) {
         PyErr_SetString(PyExc_ValueError, "a claim has 0 or more bytes");
         return NULL;
@@ -187,7 +188,7 @@ PyObject *rl_writer_claim(WriterObject *self, PyObject *arg) {
         return NULL;
     PyObject *claim = NULL;
     if (rl_writer_fits(self, size))
-        claim = (PyObject *)claim_new(self, state, size);
+        claim = (PyObject *)claim_new(self, state, (Py_ssize_t)size);
     if (!claim)
         rl_turn_leave(&self->turn);
     return claim;
