@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import os
@@ -571,6 +572,72 @@ def test_the_lock_was_taken_away(ring_path: str, writer: ringlog.Writer) -> None
     assert_free(ring_path)
 
 
+def test_after_a_writer_that_died(ring_path: str, writer: ringlog.Writer) -> None:
+    """The claim puts the ring in order before it says where to write."""
+    writer.append(b"before")
+    with RingFile(ring_path) as file:
+        end = file.put_entry(file["write_offset"], b"half an event")
+        file["event_count"] += 1
+        file["last_timestamp"] += 1
+        file["head[0].position"] = end if file["head[0].position"] != file["write_offset"] else 0
+        file["owner"] = 7 << 16 | 5
+    claim = writer.claim(3)
+    with claim as view:
+        view[:] = b"abc"
+    assert claim.sequence == 1
+    assert [event.data for event in decode(ring_path)] == [b"before", b"abc"]
+    assert_free(ring_path)
+
+
+@pytest.mark.parametrize("waits_for", ["the lock", "room"])
+def test_ctrl_c_while_it_waits(ring_path: str, spawn: Callable[..., Child], waits_for: str) -> None:
+    with (
+        ringlog.Writer(ring_path, capacity=CAPACITY, timeout=0) as holder,
+        ringlog.Reader(ring_path, lossless=True, wait="yield") as reader,
+    ):
+        if waits_for == "room":
+            with pytest.raises(ringlog.RingFull):
+                while True:
+                    holder.append(bytes(1000))
+        claim = holder.claim(0) if waits_for == "the lock" else None
+        child = spawn(
+            """
+            with ringlog.Writer(path) as writer:
+                say("open")
+                try:
+                    writer.claim(1000)
+                except KeyboardInterrupt:
+                    say("stopped")
+                sys.stdin.readline()
+                with writer.claim(2) as view:
+                    view[:] = b"ok"
+            """,
+            ring_path,
+        )
+        assert child.line() == "open"
+        assert eventually(lambda: asleep(child.pid))
+        child.signal(signal.SIGINT)
+        assert child.line() == "stopped"
+        del claim
+        reader.read_many(1000)
+        holder.append(b"free")
+        child.tell()
+        child.finish()
+        assert [event.data for event in reader.read_many()] == [b"free", b"ok"]
+
+
+def test_without_a_descriptor(ring_path: str, writer: ringlog.Writer) -> None:
+    """A program that becomes a daemon closes what it doesn't know: then no mapping can be made for claims."""
+    for entry in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{entry}") == ring_path:
+                os.close(int(entry))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        writer.claim(3)
+    assert writer.append(b"abc") == 0
+    assert_free(ring_path)
+
+
 # ---- room ----
 
 
@@ -750,6 +817,37 @@ def test_a_fork_where_memory_is_short(ring_path: str, writer: ringlog.Writer) ->
         os.waitpid(pid, 0)
         assert bytes(view) == b"p" * 100
     assert decode(ring_path)[0].data == b"p" * 100
+
+
+@pytest.mark.parametrize("touch", ["reads", "writes"])
+def test_held_where_memory_is_short(ring_path: str, writer: ringlog.Writer, touch: str) -> None:
+    """No private pages can be had: then what holds the memory can't write any more."""
+    writer.append(b"before")
+
+    def child() -> None:
+        with ringlog.Writer(ring_path, timeout=20) as own:
+            claim = own.claim(9000)
+            array = np.frombuffer(claim.__enter__(), "u1")
+            resource.setrlimit(resource.RLIMIT_DATA, (1 << 20, resource.RLIM_INFINITY))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            with contextlib.suppress(BufferError):
+                claim.__exit__(None, None, None)
+            own.append(b"its own")
+            if touch == "writes":
+                array[:] = 0xEE
+            os._exit(0 if array[0] >= 0 else 1)
+
+    pid = os.fork()
+    if pid == 0:
+        signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+        try:
+            child()
+        finally:
+            os._exit(1)
+    status = os.waitpid(pid, 0)[1]
+    assert os.waitstatus_to_exitcode(status) == (0 if touch == "reads" else -signal.SIGSEGV)
+    assert [event.data for event in decode(ring_path)] == [b"before", b"its own"]
+    assert_free(ring_path)
 
 
 def test_a_child_claims_with_a_writer_of_its_own(ring_path: str, writer: ringlog.Writer) -> None:
