@@ -211,6 +211,7 @@ class Writer(_core.Writer):
         if hasattr(self, "_mapping"):
             if self._state != "forked":
                 warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            self._drop_claim()
             with contextlib.suppress(Exception):
                 self.close()
 

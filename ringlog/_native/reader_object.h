@@ -18,6 +18,7 @@ typedef struct ReaderObject {
     PyTypeObject *batch_type; /* a Python subclass of ours */
     rl_ring ring;
     rl_reader at;
+    rl_place finished; /* where the cursor stands, or will when no view is open any more */
     rl_copy_fn copy; /* NULL: don't verify */
     rl_reader_slot *slot; /* NULL: lossy */
     uint32_t slot_index;
@@ -44,8 +45,10 @@ int rl_reader_enter(ReaderObject *self, int64_t deadline);
 /* Note in the slot of a named reader that a loss from `first` on has to be told. Before the cursor moves
  * over it: who comes after us, if we die, tells it. */
 void rl_reader_note_loss(ReaderObject *self, int64_t first);
-/* Tell the writer that everything before our position is finished, and wake it if it waited for that. */
+/* Everything before our position is finished: tell the writer, as far as no view is open. */
 void rl_reader_publish_cursor(ReaderObject *self);
+/* Let the cursor stand where it may, before all open views, and wake the writer if it waited for that. */
+void rl_reader_move_cursor(ReaderObject *self);
 /* Stand at the oldest intact event, as far as a cursor can hold it. 0: an exception. */
 int rl_reader_rejoin(ReaderObject *self);
 

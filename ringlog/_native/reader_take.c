@@ -23,11 +23,14 @@ int rl_reader_usable(ReaderObject *self) {
     return rl_reader_raise(self, "_unusable");
 }
 
-void rl_reader_publish_cursor(ReaderObject *self) {
+void rl_reader_move_cursor(ReaderObject *self) {
     rl_header *h = self->ring.header;
-    rl_place place = {self->at.position, self->at.sequence};
-    if (RL_UNLIKELY(self->views != NULL)) /* whatever was read since, these bytes are still looked at */
-        place = rl_reader_oldest_view(self);
+    rl_place place = self->finished;
+    if (RL_UNLIKELY(self->views != NULL)) { /* whatever was finished since, these bytes are still looked at */
+        rl_place oldest = rl_reader_oldest_view(self);
+        if (oldest.position < place.position)
+            place = oldest;
+    }
     rl_cursor_store(self->slot, place);
     /* No fence before this look: a writer that sleeps just now wakes by itself within milliseconds.
      * It wants a whole stride, so waking it earlier than the gate would only cost both of us. */
@@ -43,7 +46,13 @@ int rl_reader_rejoin(ReaderObject *self) {
         (self->slot && !rl_cursor_join(&self->ring, self->slot, self->slot_index, &place)))
         return rl_reader_raise(self, "_corrupt");
     rl_reader_place(&self->at, place);
+    self->finished = place;
     return 1;
+}
+
+void rl_reader_publish_cursor(ReaderObject *self) {
+    self->finished = (rl_place){self->at.position, self->at.sequence};
+    rl_reader_move_cursor(self);
 }
 
 void rl_reader_note_loss(ReaderObject *self, int64_t first) {

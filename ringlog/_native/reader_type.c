@@ -127,6 +127,7 @@ static PyObject *reader_place(ReaderObject *self, PyObject *args) {
         RL_STORE_RELAXED(&self->slot->lost_from, 0);
     if (joined) {
         rl_reader_place(&self->at, place);
+        self->finished = place;
         self->overrun_from = lost_from;
         self->not_before = not_before;
         rl_watch_fire(&self->watch); /* armed, it would wait for news behind the old place */

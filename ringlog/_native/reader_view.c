@@ -120,9 +120,9 @@ static void let_go(ViewObject *self) {
     ReaderObject *reader = self->reader;
     int oldest = self->previous == NULL;
     unlink_view(self);
-    /* A named reader's event is finished when the next is asked for, not here. */
-    if (oldest && reader->slot && !reader->named && reader->fork_generation == rl_fork_generation())
-        rl_reader_publish_cursor(reader);
+    /* A named reader's event is finished when the next is asked for, not here; but it may have been since. */
+    if (oldest && reader->slot && reader->fork_generation == rl_fork_generation())
+        rl_reader_move_cursor(reader);
 }
 
 /* Was the event overwritten while it was looked at? Then the loss is noted for the next read; with `tell` it is

@@ -75,6 +75,14 @@ static void keep_only(rl_window *w, uint8_t *from, uint8_t *to) {
     w->bytes = (size_t)(to - from);
 }
 
+/* What is written there reaches nobody, if need be because nothing can be: zeros, which need no memory until
+ * they are written; where even those are refused (a limit on a process's data), no writing. */
+static void disown(rl_window *w) {
+    if (mmap(w->base, w->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+             0) == MAP_FAILED)
+        (void)mprotect(w->base, w->bytes, PROT_READ);
+}
+
 void rl_window_cut(rl_window *w, uint8_t *at, size_t size) {
     unlink_window(w); /* what is private now, a child may inherit as it is */
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -91,10 +99,7 @@ void rl_window_cut(rl_window *w, uint8_t *at, size_t size) {
         }
         munmap(private, bytes);
     }
-    /* No memory for a copy: then zeros, which need none until they are written; or at the very last, no writing. */
-    if (mmap(w->base, w->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-             0) == MAP_FAILED)
-        (void)mprotect(w->base, w->bytes, PROT_READ);
+    disown(w); /* no memory for a copy */
 }
 
 /* ---- fork ---- */
@@ -104,7 +109,6 @@ void rl_windows_after_fork_parent(void) { pthread_mutex_unlock(&windows_mutex); 
 
 void rl_windows_after_fork(void) {
     for (rl_window *w = windows; w; w = w->next)
-        (void)mmap(w->base, w->bytes, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+        disown(w);
     pthread_mutex_unlock(&windows_mutex);
 }

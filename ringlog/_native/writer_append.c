@@ -209,10 +209,17 @@ static int get_rows(PyObject *object, Py_buffer *view, Source *source) {
         return 0;
     int flags = objects ? PyBUF_C_CONTIGUOUS | PyBUF_FORMAT : PyBUF_C_CONTIGUOUS;
     if (objects != 1 && PyObject_GetBuffer(object, view, flags) < 0) {
-        if (PyErr_ExceptionMatches(PyExc_BufferError) || PyErr_ExceptionMatches(PyExc_ValueError)) {
-            PyErr_Clear();
+        PyObject *type, *value, *trace;
+        PyErr_Fetch(&type, &value, &trace);
+        if (PyObject_GetBuffer(object, view, PyBUF_INDIRECT) == 0) { /* it has gaps: that alone was wrong */
+            PyBuffer_Release(view);
+            Py_XDECREF(type);
+            Py_XDECREF(value);
+            Py_XDECREF(trace);
             PyErr_SetString(PyExc_ValueError,
                             "append_array() takes a C-contiguous array: numpy.ascontiguousarray() makes one");
+        } else {
+            PyErr_Restore(type, value, trace);
         }
         return 0;
     }

@@ -41,6 +41,7 @@ static void let_go(ClaimObject *self) {
 static int take_memory_back(ClaimObject *self) {
     WindowObject *window = (WindowObject *)self->memory->holder;
     self->state = CLAIM_OVER;
+    self->writer->claim = NULL;
     if (rl_memory_take_back(self->memory, self->view))
         return 1;
     if (self->fork_generation == rl_fork_generation()) /* a child has private pages there already */
@@ -102,6 +103,12 @@ static PyObject *claim_exit(ClaimObject *self, PyObject *args) {
     Py_RETURN_FALSE;
 }
 
+static void drop(ClaimObject *self) {
+    take_memory_back(self);
+    if (is_ours(self))
+        let_go(self);
+}
+
 /* Collected before its block was left, or never entered. */
 static void claim_finalize(PyObject *object) {
     ClaimObject *self = (ClaimObject *)object;
@@ -109,10 +116,16 @@ static void claim_finalize(PyObject *object) {
     if (self->state == CLAIM_OVER)
         return;
     PyErr_Fetch(&type, &value, &trace);
-    take_memory_back(self);
-    if (is_ours(self))
-        let_go(self);
+    drop(self);
     PyErr_Restore(type, value, trace);
+}
+
+/* The writer is being collected, so its claim is in the same cycle; whichever is finalized first, in whatever
+ * thread. Closing would wait for the claim's turn for ever. */
+PyObject *rl_writer_drop_claim(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
+    if (self->claim)
+        drop(self->claim);
+    Py_RETURN_NONE;
 }
 
 /* ---- its beginning ---- */
@@ -147,6 +160,7 @@ static ClaimObject *claim_new(WriterObject *writer, CoreState *state, Py_ssize_t
             self->view = PyMemoryView_FromObject((PyObject *)self->memory);
         if (self->view) {
             self->state = CLAIM_NEW;
+            writer->claim = self;
             PyObject_GC_Track((PyObject *)self);
             return self;
         }
@@ -158,13 +172,14 @@ static ClaimObject *claim_new(WriterObject *writer, CoreState *state, Py_ssize_t
 
 PyObject *rl_writer_claim(WriterObject *self, PyObject *arg) {
     CoreState *state = rl_core_state(Py_TYPE(self));
-    Py_ssize_t size = PyNumber_AsSsize_t(arg, PyExc_OverflowError);
-    if (!state || (size == -1 && PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_OverflowError)))
+    PyObject *index = state ? PyNumber_Index(arg) : NULL;
+    if (!index)
         return NULL;
-    if (PyErr_Occurred()) { /* more than any ring has, or less than nothing */
-        PyErr_Clear();
-        size = PyObject_RichCompareBool(arg, Py_False, Py_LT) == 1 ? -1 : PY_SSIZE_T_MAX;
-    }
+    int overflow;
+    long long size = PyLong_AsLongLongAndOverflow(index, &overflow);
+    Py_DECREF(index);
+    if (overflow > 0)
+        size = LLONG_MAX; /* more than any ring has */
     if (size < 0) {
         PyErr_SetString(PyExc_ValueError, "a claim has 0 or more bytes");
         return NULL;
@@ -173,7 +188,7 @@ PyObject *rl_writer_claim(WriterObject *self, PyObject *arg) {
         return NULL;
     PyObject *claim = NULL;
     if (rl_writer_fits(self, size))
-        claim = (PyObject *)claim_new(self, state, size);
+        claim = (PyObject *)claim_new(self, state, (Py_ssize_t)size);
     if (!claim)
         rl_turn_leave(&self->turn);
     return claim;

@@ -17,6 +17,7 @@ typedef struct WriterObject {
     MappingObject *mapping; /* NULL: closed, or never opened */
     SemaphoreObject *semaphore;
     PyObject *window; /* a Window for claims; NULL: none was needed yet */
+    struct ClaimObject *claim; /* the open one, which has the turn; not counted */
     rl_ring ring;
     rl_writer_slot *slot;
     rl_copy_fn copy;
@@ -83,6 +84,7 @@ int64_t rl_writer_write(WriterObject *self, const Source *source, int64_t given)
 PyObject *rl_writer_append(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_writer_append_many(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_writer_claim(WriterObject *, PyObject *);
+PyObject *rl_writer_drop_claim(WriterObject *, PyObject *);
 PyObject *rl_writer_append_array(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
 
 #endif

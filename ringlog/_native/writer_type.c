@@ -266,7 +266,8 @@ static PyMethodDef writer_methods[] = {
      "killed loses only this event. If some object still holds the memory at the end of the block (a\n"
      "numpy array made on it: delete it first), BufferError is raised, nothing is published, and the\n"
      "object keeps a private copy.\n\n"
-     "Blocks and raises as append(); ValueError if size is negative."},
+     "Blocks and raises as append(); ValueError if size is negative, OSError if no memory can be mapped."},
+    {"_drop_claim", (PyCFunction)rl_writer_drop_claim, METH_NOARGS, NULL},
     {"_attach", (PyCFunction)writer_attach, METH_VARARGS, NULL},
     {"_detach", (PyCFunction)writer_detach, METH_NOARGS, NULL},
     {"_set_semaphore", (PyCFunction)writer_set_semaphore, METH_O, NULL},

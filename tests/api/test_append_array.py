@@ -170,3 +170,15 @@ def test_threads_that_share_a_writer_keep_their_rows_together(ring_path: str) ->
     runs = [len(list(run)) for _, run in itertools.groupby(event.data for event in decode(ring_path))]
     assert sum(runs) == 8000
     assert all(run % 100 == 0 for run in runs)
+
+
+def test_memory_that_is_gone_is_said_to_be(writer: ringlog.Writer) -> None:
+    view = memoryview(bytes(8))
+    view.release()
+    with pytest.raises(ValueError, match="released"):
+        writer.append_array(view)
+    with writer.claim(8) as view:
+        beneath = view.obj
+    with pytest.raises(BufferError, match="handed back"):
+        writer.append_array(beneath)
+    assert writer.append(b"next") == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from oracle import RingFile
 from processes import Child
-from writer_support import assert_consistent, contents, crash
+from writer_support import assert_consistent, contents, crash, restarted
 
 import ringlog
 
@@ -126,3 +126,25 @@ def test_records_that_may_not_be_on_disk_are_synced_before_the_next_entry(disk_p
             with ringlog.Writer(disk_path) as other:
                 other.append(b"1")
             assert file["commits_dirty"] == 0
+
+
+def test_a_claim_is_on_disk_before_readers_see_it(disk_path: str) -> None:
+    with ringlog.Writer(disk_path, capacity=CAPACITY, sync="always") as writer:
+        for k in range(300):  # several laps
+            claim = writer.claim(500)
+            with claim as view:
+                view[:] = bytes([k & 0xFF]) * 500
+            assert claim.sequence == k
+        with pytest.raises(BufferError), writer.claim(500) as view:
+            held = view[1:]
+        dropped = writer.claim(500)
+        dropped.__enter__()[:] = b"\xee" * 500
+        del dropped
+        held[:] = b"\xdd" * 499
+        expected = contents(disk_path)
+        assert len(expected) > 60
+        copy = disk_path + ".copy"
+        shutil.copyfile(disk_path, copy)
+    crash(copy)
+    assert restarted(copy) == expected
+    assert assert_consistent(copy) == 300
