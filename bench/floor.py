@@ -17,6 +17,7 @@ import ringlog
 from bench import method
 
 NATIVE = Path(ringlog.get_include()).parent
+DISTINCT = 16  # contents: as many as PYTHON makes
 SOURCES = ["mapping.c", "wait.c"]
 PYTHON = """
 import sys, time, ringlog
@@ -44,10 +45,10 @@ print(took / events)
 """
 
 
-def build(folder: Path) -> Path:
-    """Compile the C loop from the headers and sources that the installed package carries."""
-    program = folder / "floor"
-    source = Path(__file__).parent / "native" / "floor.c"
+def build(folder: Path, name: str = "floor") -> Path:
+    """Compile a C loop from the headers and sources that the installed package carries."""
+    program = folder / name
+    source = Path(__file__).parent / "native" / f"{name}.c"
     command = ["gcc", "-std=c11", "-O3", "-D_GNU_SOURCE", f"-I{NATIVE}", f"-I{NATIVE / 'include'}"]
     sources = [str(source), *(str(NATIVE / name) for name in SOURCES)]
     subprocess.run([*command, "-o", str(program), *sources, "-pthread"], check=True)
@@ -86,12 +87,12 @@ def main(argv: list[str]) -> int:
         ring = Path(folder) / "ring"
         floor, python = [str(build(Path(folder)))], [sys.executable, "-c", PYTHON]
         contestants = {
-            name: lambda c=command, b=size: sample(c, ring, given.capacity, [given.size, events, b])
-            for name, command, size in (
-                ("C, an event at a time", floor, 1),
-                ("append", python, 1),
-                ("C, batches", floor, batch),
-                ("append_many", python, batch),
+            name: lambda c=command, n=numbers: sample(c, ring, given.capacity, [given.size, events, *n])
+            for name, command, numbers in (
+                ("C, an event at a time", floor, [1, DISTINCT]),
+                ("append", python, [1]),
+                ("C, batches", floor, [batch, DISTINCT]),
+                ("append_many", python, [batch]),
             )
         }
         samples = method.interleave(contestants, rounds)
