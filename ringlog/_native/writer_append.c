@@ -1,4 +1,4 @@
-/* writer_append.c: append and append_many: from Python objects to bytes, and back to sequences. */
+/* writer_append.c: append, append_many, append_array: from Python objects to bytes, and back to sequences. */
 #include "writer_object.h"
 
 static int64_t largest(const WriterObject *self) {
@@ -85,7 +85,7 @@ PyObject *rl_writer_append(WriterObject *self, PyObject *const *args, Py_ssize_t
         if (RL_UNLIKELY(item.size > largest(self)))
             raise_too_large(self, item.size, largest(self), 0);
         else
-            sequence = rl_writer_write(self, &item, 1, RL_ENTRY_SIZE + item.size, given);
+            sequence = rl_writer_write(self, &(Source){&item, NULL, 0, 1, RL_ENTRY_SIZE + item.size}, given);
         rl_turn_leave(&self->turn);
     }
     if (view.obj)
@@ -132,7 +132,7 @@ static PyObject *append_collected(WriterObject *self, PyObject *tuple, int64_t g
     if (bytes > rl_largest_batch(&self->ring))
         raise_too_large(self, bytes, rl_largest_batch(&self->ring), 1);
     else
-        first = rl_writer_write(self, items, count, bytes, given);
+        first = rl_writer_write(self, &(Source){items, NULL, 0, count, bytes}, given);
     rl_turn_leave(&self->turn);
     if (first >= 0)
         result = sequences(first, count);
@@ -163,3 +163,98 @@ PyObject *rl_writer_append_many(WriterObject *self, PyObject *const *args, Py_ss
     return result;
 }
 
+
+/* Does an array hold references to Python objects, which mean nothing in another process? numpy is asked by
+ * its dtype, as it can't put every dtype into a buffer's format. 1: it does; 0: it doesn't; 2: no numpy array;
+ * -1: an exception. */
+static int numpy_holds_objects(PyObject *object) {
+    PyObject *dtype = PyObject_GetAttrString(object, "dtype"), *holds = NULL;
+    if (dtype)
+        holds = PyObject_GetAttrString(dtype, "hasobject");
+    Py_XDECREF(dtype);
+    if (!holds) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+            return -1;
+        PyErr_Clear();
+        return 2; /* not numpy's */
+    }
+    int result = PyObject_IsTrue(holds);
+    Py_DECREF(holds);
+    return result;
+}
+
+/* The same for a buffer's format: an O that is no part of a field's name, as in T{i:Open:O:object:}. */
+static int format_holds_objects(const char *format) {
+    int name = 0;
+    for (; format && *format; format++)
+        if (*format == ':')
+            name = !name;
+        else if (*format == 'O' && !name)
+            return 1;
+    return 0;
+}
+
+/* The rows of a C-contiguous buffer. 0: an exception. */
+static int get_rows(PyObject *object, Py_buffer *view, Source *source) {
+    if (!PyObject_CheckBuffer(object)) {
+        PyErr_Format(PyExc_TypeError,
+                     "append_array() takes an array (an object with the buffer protocol), not %.100s",
+                     Py_TYPE(object)->tp_name);
+        return 0;
+    }
+    int objects = numpy_holds_objects(object);
+    if (objects < 0)
+        return 0;
+    int flags = objects ? PyBUF_C_CONTIGUOUS | PyBUF_FORMAT : PyBUF_C_CONTIGUOUS;
+    if (objects != 1 && PyObject_GetBuffer(object, view, flags) < 0) {
+        if (PyErr_ExceptionMatches(PyExc_BufferError) || PyErr_ExceptionMatches(PyExc_ValueError)) {
+            PyErr_Clear();
+            PyErr_SetString(PyExc_ValueError,
+                            "append_array() takes a C-contiguous array: numpy.ascontiguousarray() makes one");
+        }
+        return 0;
+    }
+    if (objects == 2 && format_holds_objects(view->format)) {
+        PyBuffer_Release(view);
+        objects = 1;
+    }
+    if (objects == 1) {
+        PyErr_SetString(PyExc_TypeError,
+                        "append_array() can't publish Python objects, only their bytes: encode them");
+        return 0;
+    }
+    if (view->ndim < 1 || !view->shape) {
+        PyBuffer_Release(view);
+        PyErr_SetString(PyExc_ValueError, "append_array() takes an array of at least one dimension");
+        return 0;
+    }
+    int64_t row = view->itemsize;
+    for (int k = 1; k < view->ndim; k++)
+        row *= view->shape[k];
+    *source = (Source){NULL, view->buf, row, view->shape[0], 0};
+    if (source->count > 0 && row > (INT64_MAX >> 1) / source->count - RL_ENTRY_SIZE)
+        source->bytes = INT64_MAX; /* rows of no bytes can be many */
+    else
+        source->bytes = source->count * (RL_ENTRY_SIZE + row);
+    if (row > (int64_t)UINT32_MAX && source->count)
+        source->bytes = INT64_MAX;
+    return 1;
+}
+
+PyObject *rl_writer_append_array(WriterObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                 PyObject *kwnames) {
+    int64_t given = parse_arguments("append_array", args, nargs, kwnames), first = -1;
+    Py_buffer view;
+    Source source;
+    if (given == -2 || !get_rows(args[0], &view, &source))
+        return NULL;
+    if (rl_writer_enter(self)) {
+        if (RL_UNLIKELY(source.bytes > rl_largest_batch(&self->ring)))
+            raise_too_large(self, source.bytes, rl_largest_batch(&self->ring), 1);
+        else
+            first = rl_writer_write(self, &source, given);
+        rl_turn_leave(&self->turn);
+    }
+    PyBuffer_Release(&view);
+    return first < 0 ? NULL : sequences(first, source.count);
+}

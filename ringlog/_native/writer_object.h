@@ -39,6 +39,15 @@ typedef struct Item {
     Py_ssize_t size;
 } Item;
 
+/* What to append: `count` items, or (items NULL) as many rows of one size, back to back. */
+typedef struct Source {
+    const Item *items;
+    const uint8_t *rows;
+    int64_t row;
+    Py_ssize_t count;
+    int64_t bytes; /* in all, entries included */
+} Source;
+
 /* Call a method of the Python subclass that raises. Returns 0. */
 int rl_writer_raise(WriterObject *self, const char *name);
 /* Open, not being closed, not from before a fork? Otherwise 0 and an exception. */
@@ -61,11 +70,15 @@ rl_status rl_writer_recover(WriterObject *self);
 /* Take the turn of a usable writer. 0: an exception. */
 int rl_writer_enter(WriterObject *self);
 
-/* Append `count` items of `bytes` in all, entries included: all or none. The turn is held.
- * The sequence of the first, or -1 with an exception set. */
-int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count, int64_t bytes, int64_t given);
+/* Lock, and make room for `bytes`; `a` says where. 0: an exception, and the lock is not held. */
+int rl_writer_begin(WriterObject *self, rl_append *a, int64_t bytes);
+/* Publish what was put since then, at the time `now`, and let go of the lock. 0: an exception. */
+int rl_writer_publish(WriterObject *self, const rl_append *a, int64_t from, int64_t now);
+/* Append all or none. The turn is held. The sequence of the first, or -1 with an exception set. */
+int64_t rl_writer_write(WriterObject *self, const Source *source, int64_t given);
 
 PyObject *rl_writer_append(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_writer_append_many(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *rl_writer_append_array(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
 
 #endif

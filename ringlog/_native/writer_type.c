@@ -244,6 +244,15 @@ static PyMethodDef writer_methods[] = {
      "taken. One lock, one clock reading and one publication for all of them: readers see all or none.\n\n"
      "Blocks and raises as append(); EventTooLarge if all of them with their entries exceed\n"
      "capacity // 2 bytes."},
+    {"append_array", (PyCFunction)(void (*)(void))rl_writer_append_array, METH_FASTCALL | METH_KEYWORDS,
+     "append_array($self, array, /, *, timestamp=None)\n--\n\n"
+     "Publish each row of an array as one event and return the range of their sequences.\n\n"
+     "array: any C-contiguous object with the buffer protocol and at least one dimension. A row is what\n"
+     "array[k] is: one element of a 1-D array (a record, with a structured dtype), shape[1:] elements\n"
+     "otherwise. One lock, one clock reading and one publication for all: readers see all or none. The GIL\n"
+     "is free while a large array is copied.\n\n"
+     "Blocks and raises as append_many(); ValueError if the array isn't C-contiguous or has no\n"
+     "dimension."},
     {"_attach", (PyCFunction)writer_attach, METH_VARARGS, NULL},
     {"_detach", (PyCFunction)writer_detach, METH_NOARGS, NULL},
     {"_set_semaphore", (PyCFunction)writer_set_semaphore, METH_O, NULL},

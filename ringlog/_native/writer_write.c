@@ -167,69 +167,55 @@ static int64_t stamp(int64_t given, int64_t last, int64_t now) {
     return -1;
 }
 
-int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count, int64_t bytes,
-                                  int64_t given) {
-    rl_header *h = self->ring.header;
-    rl_append a;
+int rl_writer_begin(WriterObject *self, rl_append *a, int64_t bytes) {
     int64_t deadline = self->timeout < 0 ? INT64_MAX : rl_deadline(self->timeout);
-    int64_t now, timestamp, first, from;
-    int contended = 0;
+    int contended;
     if (RL_UNLIKELY(self->ended))
-        return rl_writer_raise(self, "_unusable") - 1;
+        return rl_writer_raise(self, "_unusable");
     if (RL_UNLIKELY(self->renew)) { /* here, where an exception can still mean that nothing was published */
         self->renew = 0;
         PyObject *result = PyObject_CallMethod((PyObject *)self, "_renew", NULL);
         if (!result)
-            return -1;
+            return 0;
         Py_DECREF(result);
     }
     if (!rl_writer_lock(self, deadline))
-        return -1;
-    rl_append_begin(&self->ring, &a);
-    if (RL_UNLIKELY((uint64_t)a.sequence >> 62 || (uint64_t)a.position >> 62)) { /* somebody scribbled */
+        return 0;
+    rl_append_begin(&self->ring, a);
+    if (RL_UNLIKELY((uint64_t)a->sequence >> 62 || (uint64_t)a->position >> 62)) { /* somebody scribbled */
         rl_writer_raise(self, "_corrupt");
         goto failed;
     }
-    if (RL_UNLIKELY(count == 0)) { /* nothing to publish, but a sequence to tell */
-        rl_writer_unlock(self, 0, &contended);
-        return a.sequence;
-    }
-    if (RL_UNLIKELY(!self->mapping->map.in_memory) && !rl_writer_settle_commits(self))
+    if (RL_UNLIKELY(!self->mapping->map.in_memory) && bytes && !rl_writer_settle_commits(self))
         goto failed;
-    if (RL_UNLIKELY(rl_room_short(&self->ring, &a, bytes))) {
-        if (!make_room(self, &a, bytes, deadline))
-            return -1;
-    }
-    first = a.sequence;
-    from = a.position;
-    now = rl_now();
-    timestamp = stamp(given, a.timestamp, now);
-    if (RL_UNLIKELY(timestamp < 0))
-        goto failed;
-    PyThreadState *released = bytes >= RL_GIL_BYTES ? PyEval_SaveThread() : NULL;
-    for (Py_ssize_t k = 0; k < count; k++)
-        rl_append_put(&self->ring, &a, timestamp, items[k].data, (uint32_t)items[k].size, self->copy);
-    if (released)
-        PyEval_RestoreThread(released);
+    return RL_LIKELY(!rl_room_short(&self->ring, a, bytes)) || make_room(self, a, bytes, deadline);
+failed:
+    rl_writer_unlock(self, 0, &contended);
+    return 0;
+}
+
+int rl_writer_publish(WriterObject *self, const rl_append *a, int64_t from, int64_t now) {
+    rl_header *h = self->ring.header;
+    int contended = 0;
     if (RL_UNLIKELY(self->durable)) { /* on disk before readers see it */
         rl_place tail;
-        if (!rl_tail(&self->ring, &tail)) {
-            rl_writer_raise(self, "_corrupt");
-            goto failed;
+        int stored = rl_tail(&self->ring, &tail) ? rl_writer_make_durable(self, a, from, tail)
+                                                 : rl_writer_raise(self, "_corrupt");
+        if (!stored) {
+            rl_writer_unlock(self, 0, &contended);
+            return 0;
         }
-        if (!rl_writer_make_durable(self, &a, from, tail))
-            goto failed;
     }
-    rl_append_publish(&self->ring, &a);
+    rl_append_publish(&self->ring, a);
     RL_STORE_RELAXED(&self->slot->last_publish, now);
     if (RL_LOAD_RELAXED(&h->last_owner) != self->me)
         RL_STORE_RELAXED(&h->last_owner, self->me);
-    if (RL_LIKELY(rl_stride_of(&self->ring, a.position) == self->named_stride)) {
+    if (RL_LIKELY(rl_stride_of(&self->ring, a->position) == self->named_stride)) {
         rl_writer_unlock(self, 1, &contended);
     } else {
         rl_room_withdraw(&self->ring); /* a writer killed while it waited for room leaves its gate */
         rl_writer_unlock(self, 1, &contended);
-        self->named_stride = rl_stride_of(&self->ring, a.position);
+        self->named_stride = rl_stride_of(&self->ring, a->position);
         self->orphan = !rl_mapping_named(&self->mapping->map);
     }
     if (RL_UNLIKELY(contended)) {
@@ -238,10 +224,41 @@ int64_t rl_writer_write(WriterObject *self, const Item *items, Py_ssize_t count,
         rl_step_back(h);
         Py_END_ALLOW_THREADS
     }
-    return first;
-failed:
-    rl_writer_unlock(self, 0, &contended);
-    return -1;
+    return 1;
+}
+
+static void put_all(WriterObject *self, rl_append *a, const Source *source, int64_t timestamp) {
+    if (source->items) {
+        for (Py_ssize_t k = 0; k < source->count; k++)
+            rl_append_put(&self->ring, a, timestamp, source->items[k].data, (uint32_t)source->items[k].size,
+                          self->copy);
+    } else {
+        const uint8_t *row = source->rows;
+        for (Py_ssize_t k = 0; k < source->count; k++, row += source->row)
+            rl_append_put(&self->ring, a, timestamp, row, (uint32_t)source->row, self->copy);
+    }
+}
+
+int64_t rl_writer_write(WriterObject *self, const Source *source, int64_t given) {
+    rl_append a;
+    int contended;
+    if (!rl_writer_begin(self, &a, source->bytes))
+        return -1;
+    int64_t first = a.sequence, from = a.position;
+    if (RL_UNLIKELY(source->count == 0)) { /* nothing to publish, but a sequence to tell */
+        rl_writer_unlock(self, 0, &contended);
+        return first;
+    }
+    int64_t now = rl_now(), timestamp = stamp(given, a.timestamp, now);
+    if (RL_UNLIKELY(timestamp < 0)) {
+        rl_writer_unlock(self, 0, &contended);
+        return -1;
+    }
+    PyThreadState *released = source->bytes >= RL_GIL_BYTES ? PyEval_SaveThread() : NULL;
+    put_all(self, &a, source, timestamp);
+    if (released)
+        PyEval_RestoreThread(released);
+    return rl_writer_publish(self, &a, from, now) ? first : -1;
 }
 
 int rl_writer_enter(WriterObject *self) {
