@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
@@ -23,21 +24,34 @@ def report(done: Any, told: Any = None) -> None:
     done.send((time.perf_counter_ns(), told))
 
 
-def exchange(
-    target: Callable[..., None], arguments: tuple[Any, ...], send: Callable[[], None]
-) -> tuple[float, Any]:
-    """Start a receiver, wait until it says "ready", send. Seconds from then to its last check, and what it told.
+@contextlib.contextmanager
+def receiving(target: Callable[..., None], arguments: tuple[Any, ...]) -> Iterator[Any]:
+    """A receiver that is ready, and the connection by which it tells things.
 
-    The receiver gets the arguments and a connection, for "ready" and for `report`.
+    It gets the arguments and the other end, says "ready", and ends by itself.
     """
     ours, theirs = CONTEXT.Pipe()
     receiver = CONTEXT.Process(target=target, args=(*arguments, theirs))
     receiver.start()
     theirs.close()
-    if ours.recv() != "ready":
-        raise SystemExit("the receiver did not start")
-    start = time.perf_counter_ns()  # CLOCK_MONOTONIC: the same in both processes
-    send()
-    end, told = ours.recv()
-    receiver.join()
-    return (end - start) / 1e9, told
+    try:
+        if ours.recv() != "ready":
+            raise SystemExit("the receiver did not start")
+        yield ours
+    except BaseException:
+        receiver.terminate()
+        raise
+    finally:
+        receiver.join()
+        ours.close()
+
+
+def exchange(
+    target: Callable[..., None], arguments: tuple[Any, ...], send: Callable[[], None]
+) -> tuple[float, Any]:
+    """Seconds from the first send to the last check of a receiver that `report`s, and what it told."""
+    with receiving(target, arguments) as told:
+        start = time.perf_counter_ns()  # CLOCK_MONOTONIC: the same in both processes
+        send()
+        end, what = told.recv()
+    return (end - start) / 1e9, what
