@@ -1,5 +1,6 @@
 """One writer, many readers, one machine: a shared-memory event ring with a native core."""
 
+from ringlog._core import Claim, View
 from ringlog.describe import info
 from ringlog.errors import (
     ClosedError,
@@ -26,6 +27,7 @@ from ringlog.writer import Writer
 __version__ = "0.1.0"
 
 __all__ = [
+    "Claim",
     "ClosedError",
     "CorruptStream",
     "Event",
@@ -43,6 +45,7 @@ __all__ = [
     "StreamTruncated",
     "TooManyReaders",
     "VersionMismatch",
+    "View",
     "Writer",
     "WriterBusy",
     "WriterInfo",

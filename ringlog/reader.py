@@ -175,6 +175,21 @@ class Reader(_core.Reader):
     def _overrun(self, first: int, last: int) -> Overrun | None:
         return None if self._skip else Overrun(first, last)
 
+    def _overrun_in_view(self, first: int, last: int) -> Overrun:
+        return Overrun(first, last)
+
+    def _viewed(self) -> None:
+        raise BufferError("a view of this Reader is open: leave its block first")
+
+    def _view_over(self) -> None:
+        raise ClosedError("this view is over: its block was left")
+
+    def _view_held(self) -> None:
+        raise BufferError(
+            "something still holds the view's memory (an array made on it? delete it in the block): "
+            "what it shows may be overwritten from here on"
+        )
+
     def _corrupt(self, why: str = "head and tail of the stream are damaged") -> None:
         raise CorruptStream(f"{self._path}: at position {self.position}, sequence {self.sequence}: {why}")
 

@@ -141,13 +141,22 @@ class Writer(_core.Writer):
         raise RingFull(f"no room: the reader {name}{liveness.describe(seen.pid, seen.start_time)} is behind")
 
     def _session_lost(self) -> None:
-        raise WriterBusy(f"{self._path}: the session was taken from this Writer")
+        raise WriterBusy(f"{self._path}: the write lock was taken from this Writer")
 
     def _busy_thread(self) -> None:
         raise WriterBusy("another thread is writing with this Writer")
 
     def _reentered(self) -> None:
-        raise WriterBusy("this thread is inside a call of this Writer already")
+        raise WriterBusy("this thread is inside a call, or a claim, of this Writer already")
+
+    def _claim_over(self) -> None:
+        raise ClosedError("this claim is over: its block was left; make another")
+
+    def _claim_held(self) -> None:
+        raise BufferError(
+            "something still holds the claim's memory (an array made on it? delete it in the block): "
+            "nothing was published, and what holds it has a private copy"
+        )
 
     # ---- the rest of the API ----
 

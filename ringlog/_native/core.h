@@ -17,6 +17,10 @@ typedef struct CoreState {
     PyTypeObject *mapping_type;
     PyTypeObject *lease_type;
     PyTypeObject *semaphore_type;
+    PyTypeObject *memory_type;
+    PyTypeObject *window_type;
+    PyTypeObject *claim_type;
+    PyTypeObject *view_type;
     const rl_checksum_impl *checksum;
 } CoreState;
 
@@ -44,8 +48,8 @@ typedef struct EventObject {
 } EventObject;
 
 extern PyModuleDef rl_core_module;
-extern PyType_Spec rl_event_spec, rl_mapping_spec, rl_lease_spec, rl_semaphore_spec, rl_writer_spec,
-    rl_reader_spec;
+extern PyType_Spec rl_event_spec, rl_mapping_spec, rl_lease_spec, rl_semaphore_spec, rl_memory_spec,
+    rl_window_spec, rl_claim_spec, rl_view_spec, rl_writer_spec, rl_reader_spec;
 
 /* Takes over the reference to `data`, also when it fails. */
 PyObject *rl_event_new(PyTypeObject *type, int64_t sequence, int64_t timestamp, PyObject *data);

@@ -59,32 +59,42 @@ static int in_memory(int fd) {
     return type == tmpfs || type == ramfs || type == hugetlbfs;
 }
 
-/* Map the data region twice, back to back, aligned for huge pages where that can help. */
-static int map_mirrored(rl_mapping *m, int64_t data_start, int64_t capacity, int populate) {
+uint8_t *rl_map_twice(int fd, int64_t offset, int64_t capacity, int protection, void **base, size_t *bytes) {
     size_t once = (size_t)capacity, align = capacity >= RL_HUGE_CAPACITY ? (size_t)RL_HUGE_ALIGN : 0;
-    m->data_bytes = 2 * once + align;
-    m->data_base = mmap(NULL, m->data_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (m->data_base == MAP_FAILED)
-        return -errno;
-    uint8_t *at = m->data_base;
+    *bytes = 2 * once + align;
+    *base = mmap(NULL, *bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (*base == MAP_FAILED)
+        return NULL;
+    uint8_t *at = *base;
     if (align)
         at = (uint8_t *)(((uintptr_t)at + align - 1) / align * align);
-    int protection = m->mode == RL_MAP_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
     for (int k = 0; k < 2; k++)
-        if (mmap(at + (size_t)k * once, once, protection, MAP_SHARED | MAP_FIXED, m->fd, data_start) == MAP_FAILED)
-            return -errno;
+        if (mmap(at + (size_t)k * once, once, protection, MAP_SHARED | MAP_FIXED, fd, offset) == MAP_FAILED)
+            return NULL;
     if (align)
         (void)madvise(at, 2 * once, MADV_HUGEPAGE);
+    return at;
+}
+
+static int map_data(rl_mapping *m, int64_t data_start, int64_t capacity, int populate) {
+    int protection = m->mode == RL_MAP_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
+    m->ring.data = rl_map_twice(m->fd, data_start, capacity, protection, &m->data_base, &m->data_bytes);
+    if (!m->ring.data)
+        return -errno;
     if (populate && capacity <= POPULATE_LIMIT) /* advice: an old kernel knows it not, and nothing depends on it */
-        (void)madvise(at, 2 * once,
+        (void)madvise(m->ring.data, 2 * (size_t)capacity,
                       m->mode == RL_MAP_WRITE && m->in_memory ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
-    m->ring.data = at;
     return 0;
 }
 
 /* Is our descriptor still our file? A program that becomes a daemon closes all it did not open. */
 static int own_file(const rl_mapping *m, struct stat *st) {
     return fstat(m->fd, st) == 0 && st->st_dev == m->device && st->st_ino == m->inode;
+}
+
+int rl_mapping_fd(const rl_mapping *m) {
+    struct stat st;
+    return own_file(m, &st) ? m->fd : -EBADF;
 }
 
 int rl_mapping_open(rl_mapping *m, int fd, int mode, int populate) {
@@ -109,7 +119,7 @@ int rl_mapping_open(rl_mapping *m, int fd, int mode, int populate) {
     rl_header *header = mmap(NULL, m->header_bytes, protection, MAP_SHARED, m->fd, 0);
     int error = header == MAP_FAILED ? -errno : 0;
     if (!error) {
-        error = map_mirrored(m, seen.data_start, seen.capacity, populate);
+        error = map_data(m, seen.data_start, seen.capacity, populate);
         /* The checked copy gives the geometry, whatever the file says by now. */
         rl_ring_init(&m->ring, &seen, m->ring.data);
         m->ring.header = header;
@@ -158,10 +168,17 @@ int rl_mapping_sync_header(const rl_mapping *m) {
 static pthread_mutex_t lease_mutex = PTHREAD_MUTEX_INITIALIZER;
 uint64_t rl_fork_count; /* written in a fresh child, which has one thread */
 
-static void before_fork(void) { pthread_mutex_lock(&lease_mutex); }
-static void after_fork_parent(void) { pthread_mutex_unlock(&lease_mutex); }
+static void before_fork(void) {
+    pthread_mutex_lock(&lease_mutex);
+    rl_windows_before_fork();
+}
+static void after_fork_parent(void) {
+    rl_windows_after_fork_parent();
+    pthread_mutex_unlock(&lease_mutex);
+}
 static void after_fork_child(void) {
     rl_fork_count++;
+    rl_windows_after_fork();
     pthread_mutex_unlock(&lease_mutex);
 }
 

@@ -153,8 +153,13 @@ static PyMethodDef core_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* A type that nobody needs by name. */
+static PyTypeObject *make_type(PyObject *module, PyType_Spec *spec) {
+    return (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+}
+
 static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
-    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    PyTypeObject *type = make_type(module, spec);
     if (type && PyModule_AddType(module, type) < 0)
         Py_CLEAR(type);
     return type;
@@ -220,7 +225,11 @@ static int core_exec(PyObject *module) {
     if (!(state->event_type = add_type(module, &rl_event_spec)) || add_match_args(state->event_type) < 0 ||
         !(state->mapping_type = add_type(module, &rl_mapping_spec)) ||
         !(state->lease_type = add_type(module, &rl_lease_spec)) ||
-        !(state->semaphore_type = add_type(module, &rl_semaphore_spec)))
+        !(state->semaphore_type = add_type(module, &rl_semaphore_spec)) ||
+        !(state->memory_type = make_type(module, &rl_memory_spec)) ||
+        !(state->window_type = make_type(module, &rl_window_spec)) ||
+        !(state->claim_type = add_type(module, &rl_claim_spec)) ||
+        !(state->view_type = add_type(module, &rl_view_spec)))
         return -1;
     PyType_Spec *bases[] = {&rl_writer_spec, &rl_reader_spec};
     for (size_t k = 0; k < 2; k++) {
@@ -238,6 +247,10 @@ static int core_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->mapping_type);
     Py_VISIT(state->lease_type);
     Py_VISIT(state->semaphore_type);
+    Py_VISIT(state->memory_type);
+    Py_VISIT(state->window_type);
+    Py_VISIT(state->claim_type);
+    Py_VISIT(state->view_type);
     return 0;
 }
 
@@ -247,6 +260,10 @@ static int core_clear(PyObject *module) {
     Py_CLEAR(state->mapping_type);
     Py_CLEAR(state->lease_type);
     Py_CLEAR(state->semaphore_type);
+    Py_CLEAR(state->memory_type);
+    Py_CLEAR(state->window_type);
+    Py_CLEAR(state->claim_type);
+    Py_CLEAR(state->view_type);
     return 0;
 }
 

@@ -35,6 +35,11 @@ int rl_mapping_named(const rl_mapping *m);                    /* does the file s
 int rl_mapping_sync(const rl_mapping *m, int64_t from, int64_t to); /* data [from, to) is on disk */
 int rl_mapping_sync_header(const rl_mapping *m);
 
+int rl_mapping_fd(const rl_mapping *m); /* our descriptor, or -EBADF if it leads elsewhere by now */
+/* Map `capacity` bytes of a file from `offset` on twice, back to back, aligned for huge pages where that can
+ * help. NULL: errno; *base, if it isn't MAP_FAILED, is still to be unmapped. */
+uint8_t *rl_map_twice(int fd, int64_t offset, int64_t capacity, int protection, void **base, size_t *bytes);
+
 /* A lease: a lock on one byte that lives as long as a mapping which no child inherits. */
 typedef struct rl_lease {
     void *page; /* NULL: none */
@@ -48,6 +53,27 @@ int rl_lease_held(const rl_mapping *m, int64_t offset); /* 1: by somebody, maybe
 extern uint64_t rl_fork_count;
 static inline uint64_t rl_fork_generation(void) { return rl_fork_count; }
 int rl_install_fork_hooks(void);
+
+/* ---- window.c ---- */
+
+/* A second mapping of a ring's data, for memory that is handed out to be written. A forked child finds private
+ * zeros there: what it writes reaches nobody. */
+typedef struct rl_window {
+    uint8_t *data; /* as rl_ring.data; NULL: not open */
+    void *base;
+    size_t bytes;
+    struct rl_window *previous, *next; /* all windows of this process */
+    int linked;
+} rl_window;
+
+int rl_window_open(rl_window *w, const rl_mapping *m);
+void rl_window_close(rl_window *w);
+/* From here on [at, at + size) is private memory with the bytes that it has now, and the rest of the window is
+ * gone: what is written there reaches nobody. The window can only be closed after that. */
+void rl_window_cut(rl_window *w, uint8_t *at, size_t size);
+void rl_windows_before_fork(void);
+void rl_windows_after_fork_parent(void);
+void rl_windows_after_fork(void); /* in the child */
 
 /* ---- wait.c ---- */
 

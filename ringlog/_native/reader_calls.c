@@ -49,7 +49,7 @@ static PyObject *gather(ReaderObject *self, PyObject *first, Py_ssize_t limit) {
     for (Py_ssize_t count = 1; !error; count++) {
         error = PyList_Append(list, event) < 0;
         Py_CLEAR(event);
-        if (error || count >= limit || rl_reader_take(self, 0, &event) != TAKEN)
+        if (error || count >= limit || rl_reader_take_more(self, &event) != TAKEN)
             break;
     }
     Py_XDECREF(event);

@@ -1,5 +1,5 @@
 /* reader_object.h: what the files of the native Reader share: reader_take.c and reader_calls.c, which are
- * hot, and reader_type.c, the steps that the policy in Python is made of.
+ * hot, reader_view.c, and reader_type.c, the steps that the policy in Python is made of.
  */
 #ifndef RINGLOG_READER_OBJECT_H
 #define RINGLOG_READER_OBJECT_H
@@ -26,6 +26,7 @@ typedef struct ReaderObject {
     int64_t spin;
     uint64_t fork_generation;
     rl_turn turn;
+    struct ViewObject *views; /* open ones, the oldest first; not counted */
     char named;
     char announce; /* may say in the header that it sleeps */
     char wait;     /* RL_WAIT_* */
@@ -47,18 +48,27 @@ void rl_reader_publish_cursor(ReaderObject *self);
 int rl_reader_rejoin(ReaderObject *self);
 
 typedef enum Taken { TAKEN, NOTHING, ENDED, FAILED } Taken;
-/* The next event, without waiting. With `sole` unset it leaves errors for the next call. */
-Taken rl_reader_take(ReaderObject *self, int sole, PyObject **event);
-/* The same, and the writer is told. */
+/* We were passed: go to the oldest event, and let a method of policy say what that means. TAKEN: go on. */
+Taken rl_reader_overrun(ReaderObject *self, const char *policy);
+/* The next event, without waiting, and the writer is told. */
 Taken rl_reader_take_one(ReaderObject *self, PyObject **event);
+/* One more behind it, and the writer is not told. Errors are left for the next call. */
+Taken rl_reader_take_more(ReaderObject *self, PyObject **event);
 /* Wait, a slice at a time, until there may be something or `deadline` has come. */
 Taken rl_reader_wait_and_take(ReaderObject *self, int64_t deadline, PyObject **event);
+/* The same for a View. */
+Taken rl_reader_wait_and_view(ReaderObject *self, int64_t deadline, PyObject **view);
+/* A View of the event at our place, whose entry was checked. RL_OK with *out NULL: an exception. */
+rl_status rl_reader_make_view(ReaderObject *self, const rl_entry *entry, const uint8_t *data, PyObject **out);
+/* The place of the oldest open view. Precondition: there is one. */
+rl_place rl_reader_oldest_view(const ReaderObject *self);
 /* Whatever was asked for before is finished now, and a loss that was told is known. */
 void rl_reader_finish_previous(ReaderObject *self);
 
 PyObject *rl_reader_poll(ReaderObject *, PyObject *);
 PyObject *rl_reader_read(ReaderObject *, PyObject *, PyObject *);
 PyObject *rl_reader_read_many(ReaderObject *, PyObject *, PyObject *);
+PyObject *rl_reader_view(ReaderObject *, PyObject *, PyObject *);
 PyObject *rl_reader_iternext(ReaderObject *);
 
 #endif

@@ -26,6 +26,8 @@ int rl_reader_usable(ReaderObject *self) {
 void rl_reader_publish_cursor(ReaderObject *self) {
     rl_header *h = self->ring.header;
     rl_place place = {self->at.position, self->at.sequence};
+    if (RL_UNLIKELY(self->views != NULL)) /* whatever was read since, these bytes are still looked at */
+        place = rl_reader_oldest_view(self);
     rl_cursor_store(self->slot, place);
     /* No fence before this look: a writer that sleeps just now wakes by itself within milliseconds.
      * It wants a whole stride, so waking it earlier than the gate would only cost both of us. */
@@ -58,8 +60,7 @@ void rl_reader_finish_previous(ReaderObject *self) {
         rl_reader_publish_cursor(self);
 }
 
-/* We were passed: go to the oldest event, and let policy say what that means. TAKEN: go on. */
-static Taken overrun(ReaderObject *self) {
+Taken rl_reader_overrun(ReaderObject *self, const char *policy) {
     int64_t first = self->overrun_from >= 0 ? self->overrun_from : self->at.sequence;
     rl_place tail;
     if (!rl_tail(&self->ring, &tail))
@@ -73,7 +74,7 @@ static Taken overrun(ReaderObject *self) {
     Py_INCREF(error);
     if (lost > 0) {
         Py_DECREF(error);
-        error = PyObject_CallMethod((PyObject *)self, "_overrun", "LL", (long long)first,
+        error = PyObject_CallMethod((PyObject *)self, policy, "LL", (long long)first,
                                     (long long)self->at.sequence - 1);
         if (!error)
             return FAILED;
@@ -134,10 +135,21 @@ static rl_status copy_out(ReaderObject *self, const rl_entry *entry, const uint8
     return status;
 }
 
-Taken rl_reader_take(ReaderObject *self, int sole, PyObject **event) {
+/* The event whose entry is at our place: as an Event of its own, or in place as a View. */
+static rl_status make_event(ReaderObject *self, const rl_entry *entry, const uint8_t *data, int in_place,
+                            PyObject **out) {
+    PyObject *bytes;
+    if (in_place)
+        return rl_reader_make_view(self, entry, data, out);
+    rl_status status = copy_out(self, entry, data, &bytes);
+    *out = bytes ? rl_event_new(self->event_type, self->at.sequence, entry->timestamp, bytes) : NULL;
+    return status;
+}
+
+/* The next event, without waiting. With `sole` unset it leaves errors for the next call. */
+static inline Taken take(ReaderObject *self, int sole, int in_place, PyObject **event) {
     rl_entry entry;
     const uint8_t *data;
-    PyObject *bytes;
     for (;;) {
         rl_status status = RL_UNLIKELY(self->overrun_from >= 0)
                                ? RL_OVERRUN
@@ -150,11 +162,8 @@ Taken rl_reader_take(ReaderObject *self, int sole, PyObject **event) {
                 }
                 self->not_before = 0;
             }
-            status = copy_out(self, &entry, data, &bytes);
+            status = make_event(self, &entry, data, in_place, event);
             if (RL_LIKELY(status == RL_OK)) {
-                if (!bytes)
-                    return FAILED;
-                *event = rl_event_new(self->event_type, self->at.sequence, entry.timestamp, bytes);
                 if (!*event)
                     return FAILED;
                 rl_reader_advance(&self->at, &entry);
@@ -169,21 +178,21 @@ Taken rl_reader_take(ReaderObject *self, int sole, PyObject **event) {
             return corrupt(self, status == RL_OK ? "" : self->at.position > self->at.head
                                                            ? "the stream went back"
                                                            : "the bytes do not match size or checksum");
-        if (overrun(self) == FAILED)
+        if (rl_reader_overrun(self, "_overrun") == FAILED)
             return FAILED;
     }
 }
 
-Taken rl_reader_take_one(ReaderObject *self, PyObject **event) {
-    Taken taken = rl_reader_take(self, 1, event);
+static inline Taken take_one(ReaderObject *self, int in_place, PyObject **event) {
+    Taken taken = take(self, 1, in_place, event);
     if (self->slot && !self->named && taken == TAKEN)
         rl_reader_publish_cursor(self);
     return taken;
 }
 
-Taken rl_reader_wait_and_take(ReaderObject *self, int64_t deadline, PyObject **event) {
+static inline Taken wait_and_take(ReaderObject *self, int64_t deadline, int in_place, PyObject **event) {
     for (int64_t slice = 0;; slice++) {
-        Taken taken = rl_reader_take_one(self, event);
+        Taken taken = take_one(self, in_place, event);
         if (taken != NOTHING)
             return taken;
         int64_t limit = deadline == INT64_MAX ? INT64_MAX : deadline - rl_monotonic();
@@ -201,6 +210,18 @@ Taken rl_reader_wait_and_take(ReaderObject *self, int64_t deadline, PyObject **e
         if (slice % check == check - 1 && !rl_mapping_named(&self->mapping->map) && removed(self) == FAILED)
             return FAILED;
     }
+}
+
+Taken rl_reader_take_more(ReaderObject *self, PyObject **event) { return take(self, 0, 0, event); }
+
+Taken rl_reader_take_one(ReaderObject *self, PyObject **event) { return take_one(self, 0, event); }
+
+Taken rl_reader_wait_and_take(ReaderObject *self, int64_t deadline, PyObject **event) {
+    return wait_and_take(self, deadline, 0, event);
+}
+
+Taken rl_reader_wait_and_view(ReaderObject *self, int64_t deadline, PyObject **view) {
+    return wait_and_take(self, deadline, 1, view);
 }
 
 int rl_reader_enter(ReaderObject *self, int64_t deadline) {

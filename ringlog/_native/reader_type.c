@@ -60,6 +60,10 @@ static PyObject *reader_detach(ReaderObject *self, PyObject *Py_UNUSED(ignored))
     if (!self->mapping)
         Py_RETURN_NONE;
     if (self->fork_generation == rl_fork_generation()) {
+        if (self->views) {
+            rl_reader_raise(self, "_viewed");
+            return NULL;
+        }
         self->stopping = 1;
         if (self->turn.holder && self->announce) { /* somebody sleeps in here: let it see */
             RL_FETCH_ADD(&self->ring.header->sleepers_futex, 1);
@@ -73,6 +77,11 @@ static PyObject *reader_detach(ReaderObject *self, PyObject *Py_UNUSED(ignored))
             return NULL;
         }
         rl_turn_leave(&self->turn);
+        if (self->views) { /* made by the thread that was in here */
+            self->stopping = 0;
+            rl_reader_raise(self, "_viewed");
+            return NULL;
+        }
     }
     Py_CLEAR(self->mapping);
     self->slot = NULL;
@@ -92,6 +101,11 @@ static PyObject *reader_place(ReaderObject *self, PyObject *args) {
     int entered = rl_reader_enter(self, INT64_MAX), joined = 1;
     if (entered < 0)
         return NULL;
+    if (self->slot && self->views) { /* the cursor would leave their bytes to the writer */
+        rl_turn_leave(&self->turn);
+        rl_reader_raise(self, "_viewed");
+        return NULL;
+    }
     if (self->named && forgiving)
         RL_STORE_RELAXED(&self->slot->lost_from, 0); /* another place was asked for: its loss is no loss */
     else if (self->slot) /* before the cursor moves: the gate may have passed the place, and we may die */
@@ -166,6 +180,20 @@ static PyMethodDef reader_methods[] = {
      "Return a list of up to `limit` Events, waiting up to `timeout` seconds for the first.\n\n"
      "An empty list if none came. What was whole is returned before an error behind it is raised,\n"
      "by the next call. Raises ValueError (limit below 1), and what poll() raises."},
+    {"view", (PyCFunction)(void (*)(void))rl_reader_view, METH_VARARGS | METH_KEYWORDS,
+     "view($self, timeout=0.0)\n--\n\n"
+     "Return a View of the next event in its place in the ring, waiting up to `timeout` seconds (None: for\n"
+     "ever), or None if none came.\n\n"
+     "    if (view := reader.view(timeout=1)) is not None:\n"
+     "        with view as event:  # event.data is a read-only memoryview, nothing was copied\n"
+     "            show(numpy.frombuffer(event.data, 'u1'))\n\n"
+     "On a lossless reader the event can't be overwritten while its view is open, and the writer waits if it\n"
+     "comes round to it. On a lossy one leaving the block raises Overrun (with on_overrun=\"skip\" too) if it\n"
+     "was: what was seen there may be of another event. Several views may be open at once. If some object\n"
+     "still holds the memory at the end of the block (a numpy array made on it: delete it first), BufferError\n"
+     "is raised; what that object shows is then no longer protected. close() and, on a lossless reader, seek()\n"
+     "raise BufferError while a view is open.\n\n"
+     "The checksum is verified in place before the view is returned. Raises what poll() raises."},
     {"_attach", (PyCFunction)reader_attach, METH_VARARGS, NULL},
     {"_detach", (PyCFunction)reader_detach, METH_NOARGS, NULL},
     {"_place", (PyCFunction)reader_place, METH_VARARGS, NULL},

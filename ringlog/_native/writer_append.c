@@ -13,6 +13,10 @@ static int raise_too_large(WriterObject *self, int64_t size, int64_t limit, int 
     return 0;
 }
 
+int rl_writer_fits(WriterObject *self, int64_t size) {
+    return RL_LIKELY(size <= largest(self)) ? 1 : raise_too_large(self, size, largest(self), 0);
+}
+
 /* A view of the object's bytes, in one piece. Anything without the buffer protocol: TypeError. */
 static int get_bytes(PyObject *object, Py_buffer *view) {
     if (PyObject_GetBuffer(object, view, PyBUF_SIMPLE) == 0)
@@ -82,9 +86,7 @@ PyObject *rl_writer_append(WriterObject *self, PyObject *const *args, Py_ssize_t
         item.size = view.len;
     }
     if (rl_writer_enter(self)) {
-        if (RL_UNLIKELY(item.size > largest(self)))
-            raise_too_large(self, item.size, largest(self), 0);
-        else
+        if (rl_writer_fits(self, item.size))
             sequence = rl_writer_write(self, &(Source){&item, NULL, 0, 1, RL_ENTRY_SIZE + item.size}, given);
         rl_turn_leave(&self->turn);
     }

@@ -1,5 +1,5 @@
 /* writer_object.h: what the files of the native Writer share: writer_append.c and writer_write.c, which are
- * hot, and writer_type.c, the steps that the policy in Python is made of.
+ * hot, writer_claim.c, and writer_type.c, the steps that the policy in Python is made of.
  */
 #ifndef RINGLOG_WRITER_OBJECT_H
 #define RINGLOG_WRITER_OBJECT_H
@@ -16,6 +16,7 @@ typedef struct WriterObject {
     PyObject_HEAD
     MappingObject *mapping; /* NULL: closed, or never opened */
     SemaphoreObject *semaphore;
+    PyObject *window; /* a Window for claims; NULL: none was needed yet */
     rl_ring ring;
     rl_writer_slot *slot;
     rl_copy_fn copy;
@@ -70,6 +71,8 @@ rl_status rl_writer_recover(WriterObject *self);
 /* Take the turn of a usable writer. 0: an exception. */
 int rl_writer_enter(WriterObject *self);
 
+/* Is an event of `size` bytes small enough? Otherwise 0 and an exception. */
+int rl_writer_fits(WriterObject *self, int64_t size);
 /* Lock, and make room for `bytes`; `a` says where. 0: an exception, and the lock is not held. */
 int rl_writer_begin(WriterObject *self, rl_append *a, int64_t bytes);
 /* Publish what was put since then, at the time `now`, and let go of the lock. 0: an exception. */
@@ -79,6 +82,7 @@ int64_t rl_writer_write(WriterObject *self, const Source *source, int64_t given)
 
 PyObject *rl_writer_append(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_writer_append_many(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *rl_writer_claim(WriterObject *, PyObject *);
 PyObject *rl_writer_append_array(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
 
 #endif

@@ -20,6 +20,7 @@ static void writer_dealloc(WriterObject *self) {
     PyObject_GC_UnTrack(self);
     Py_CLEAR(self->mapping);
     Py_CLEAR(self->semaphore);
+    Py_CLEAR(self->window);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -89,6 +90,7 @@ static PyObject *writer_detach(WriterObject *self, PyObject *Py_UNUSED(ignored))
     }
     Py_CLEAR(self->mapping);
     Py_CLEAR(self->semaphore);
+    Py_CLEAR(self->window);
     memset(&self->ring, 0, sizeof self->ring);
     Py_RETURN_NONE;
 }
@@ -253,6 +255,18 @@ static PyMethodDef writer_methods[] = {
      "is free while a large array is copied.\n\n"
      "Blocks and raises as append_many(); ValueError if the array isn't C-contiguous or has no\n"
      "dimension."},
+    {"claim", (PyCFunction)rl_writer_claim, METH_O,
+     "claim($self, size, /)\n--\n\n"
+     "Return a Claim: a place in the ring for one event of `size` bytes, to be written in place.\n\n"
+     "    with writer.claim(size) as view:  # a writable memoryview; its bytes hold anything at first\n"
+     "        camera.readinto(view)\n\n"
+     "The event is published, its checksum taken in place, when the block is left; an exception drops it.\n"
+     "The write lock is held from here to there: other writers wait, and this thread can't append\n"
+     "(WriterBusy). A claim that is collected without its block lets the lock go; a process that is\n"
+     "killed loses only this event. If some object still holds the memory at the end of the block (a\n"
+     "numpy array made on it: delete it first), BufferError is raised, nothing is published, and the\n"
+     "object keeps a private copy.\n\n"
+     "Blocks and raises as append(); ValueError if size is negative."},
     {"_attach", (PyCFunction)writer_attach, METH_VARARGS, NULL},
     {"_detach", (PyCFunction)writer_detach, METH_NOARGS, NULL},
     {"_set_semaphore", (PyCFunction)writer_set_semaphore, METH_O, NULL},

@@ -65,29 +65,36 @@ static inline void rl_mark_boundary(const rl_ring *ring, int64_t from, const rl_
     }
 }
 
-/* Write one entry behind the last one.
+/* Make an entry of `size` bytes that already stand in their place, with their checksum.
  * Precondition: the lock; room for RL_ENTRY_SIZE + size; timestamp >= a->timestamp. */
-static inline void rl_append_put(const rl_ring *ring, rl_append *a, int64_t timestamp, const void *data,
-                                 uint32_t size, rl_copy_fn copy) {
-    uint8_t *to = rl_at(ring, a->position), *next = to + RL_ENTRY_SIZE + size;
-    /* What comes behind this entry is written next: its lines can be on their way while we copy. The copy
-     * itself never asks beyond its own end. */
-    uint32_t near = size < RL_PREFETCH_NEAR ? size : RL_PREFETCH_NEAR - 1, ahead = 0;
-    for (; ahead < RL_PREFETCH_FIRST && ahead <= near; ahead += 64)
-        RL_PREFETCH_WRITE(next + ahead);
-    rl_entry entry = {timestamp, size, copy(to + RL_ENTRY_SIZE, data, size)};
-    memcpy(to, &entry, sizeof entry);
-    for (; ahead <= near; ahead += 64)
-        RL_PREFETCH_WRITE(next + ahead);
-    if (size >= RL_PREFETCH_FAR_FROM && ring->capacity >= RL_PREFETCH_FAR_CAPACITY)
-        for (ahead = 0; ahead <= near; ahead += 64)
-            RL_PREFETCH_FAR(next + RL_PREFETCH_DISTANCE + ahead);
+static inline void rl_append_seal(const rl_ring *ring, rl_append *a, int64_t timestamp, uint32_t size,
+                                  uint32_t checksum) {
+    rl_entry entry = {timestamp, size, checksum};
+    memcpy(rl_at(ring, a->position), &entry, sizeof entry);
     int64_t from = a->position;
     a->position += RL_ENTRY_SIZE + (int64_t)size;
     a->sequence += 1;
     a->timestamp = timestamp;
     if (RL_UNLIKELY(rl_stride_of(ring, from) != rl_stride_of(ring, a->position)))
         rl_mark_boundary(ring, from, a);
+}
+
+/* Write one entry behind the last one: copy, checksum, seal. Precondition: as rl_append_seal. */
+static inline void rl_append_put(const rl_ring *ring, rl_append *a, int64_t timestamp, const void *data,
+                                 uint32_t size, rl_copy_fn copy) {
+    uint8_t *to = rl_at(ring, a->position) + RL_ENTRY_SIZE, *next = to + size;
+    /* What comes behind this entry is written next: its lines can be on their way while we copy. The copy
+     * itself never asks beyond its own end. */
+    uint32_t near = size < RL_PREFETCH_NEAR ? size : RL_PREFETCH_NEAR - 1, ahead = 0;
+    for (; ahead < RL_PREFETCH_FIRST && ahead <= near; ahead += 64)
+        RL_PREFETCH_WRITE(next + ahead);
+    uint32_t checksum = copy(to, data, size);
+    for (; ahead <= near; ahead += 64)
+        RL_PREFETCH_WRITE(next + ahead);
+    if (size >= RL_PREFETCH_FAR_FROM && ring->capacity >= RL_PREFETCH_FAR_CAPACITY)
+        for (ahead = 0; ahead <= near; ahead += 64)
+            RL_PREFETCH_FAR(next + RL_PREFETCH_DISTANCE + ahead);
+    rl_append_seal(ring, a, timestamp, size, checksum);
 }
 
 /* Let readers see everything put since rl_append_begin. Precondition: the lock. */
