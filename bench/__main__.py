@@ -37,8 +37,8 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         usage="python -m bench [VERB ...] [--OPTION ...]",
-        description="ringlog's benchmarks, one after the other. `python -m bench VERB --help` tells its options;"
-        " those given are given to every verb.",
+        description="ringlog's benchmarks, one after the other. `python -m bench VERB --help` tells a verb's"
+        " options; those given are given to every verb.",
     )
     parser.add_argument("verbs", nargs="*", type=known, metavar="VERB", help=", ".join(VERBS))
     verbs = list(itertools.takewhile(lambda word: not word.startswith("-"), argv))

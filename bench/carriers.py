@@ -1,4 +1,4 @@
-"""The ways to carry a frame from one process to another, for `bench frames`: a sending and a receiving end each.
+"""The ways to carry a frame from process to process, for `bench frames`: a sending and a receiving end each.
 
 A carrier is made in the sending process and goes to the receiving one as an argument. `sending()` gives a
 function that sends a frame and returns when the frame may be changed; `receiving()` one that waits for the
@@ -40,10 +40,12 @@ class Carrier(Protocol):
 
 @dataclass
 class Ring:
-    """A ring, and a lossless reader that checks, or doesn't."""
+    """A ring with a lossless reader: in by claim or append, out by view or read, checked or not."""
 
     path: Path
     size: int
+    claim: bool
+    view: bool
     verify: bool
 
     def __post_init__(self) -> None:
@@ -53,48 +55,27 @@ class Ring:
     def close(self) -> None:
         ringlog.unlink(self.path)
 
-    def reader(self) -> ringlog.Reader:
-        return ringlog.Reader(self.path, lossless=True, verify=self.verify)
-
-
-class InPlace(Ring):
-    """One copy into claimed memory, and a look at the ring's own memory."""
-
     @contextlib.contextmanager
     def sending(self) -> Iterator[Send]:
         with ringlog.Writer(self.path) as writer:
 
-            def send(frame: Frame) -> None:
+            def claim_and_copy(frame: Frame) -> None:
                 with writer.claim(frame.nbytes) as memory:
                     np.copyto(np.frombuffer(memory, np.uint8), frame)
 
-            yield send
+            yield claim_and_copy if self.claim else writer.append
 
     @contextlib.contextmanager
     def receiving(self) -> Iterator[Receive]:
-        with self.reader() as reader:
+        with ringlog.Reader(self.path, lossless=True, verify=self.verify) as reader:
 
-            def receive() -> int:
+            def in_place() -> int:
                 view = reader.view(timeout=None)
                 assert view is not None
                 with view as event:
                     return look(event.data)
 
-            yield receive
-
-
-class Copied(Ring):
-    """append, which copies into the ring, and read, which copies out of it."""
-
-    @contextlib.contextmanager
-    def sending(self) -> Iterator[Send]:
-        with ringlog.Writer(self.path) as writer:
-            yield writer.append
-
-    @contextlib.contextmanager
-    def receiving(self) -> Iterator[Receive]:
-        with self.reader() as reader:
-            yield lambda: look(reader.read().data)
+            yield in_place if self.view else lambda: look(reader.read().data)
 
 
 class Segments:

@@ -3,8 +3,9 @@
 The sender has its frame in a numpy array. The clock starts before it claims, copies, appends or puts it, and
 stops when the receiver has added up one byte of every page. First one frame at a time: the next one is sent
 when the receiver has told when it saw the last. Then as fast as they go, with four frames or so on the way.
-Every frame must be the one that was sent. ringlog's rows also sum up each frame when it is published, and
-again when it is read unless it says "verify off"; nobody else does. Memory that is used again (rings,
+Every frame must be the one that was sent. ringlog's rows also checksum each frame when it is published
+(append does while it copies, a claim when its block ends), and again when it is read unless it says "verify off";
+nobody else does. Memory that is used again (rings,
 segments) is touched beforehand, and each contestant's first frames don't count. Contestants take turns.
 """
 
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from bench import method
-from bench.carriers import PAGE, Carrier, Copied, Frame, InPlace, Pickled, Segments
+from bench.carriers import PAGE, Carrier, Frame, Pickled, Ring, Segments
 from bench.processes import receiving, report
 
 SIZE = 1920 * 1080 * 3
@@ -76,12 +77,14 @@ def measure(make: Callable[[], Carrier], size: int, singles: int, stream: int) -
 
 
 def contestants(folder: Path, size: int) -> dict[str, Callable[[], Carrier]]:
-    ring = folder / "ring"
+    rings = {
+        f"ringlog, {'claim' if claim else 'append'} and {'view' if view else 'read'}"
+        f"{'' if verify else ', verify off'}": partial(Ring, folder / "ring", size, claim, view, verify)
+        for claim, view in ((True, True), (False, True), (False, False))
+        for verify in (False, True)
+    }
     return {
-        "ringlog, claim and view, verify off": partial(InPlace, ring, size, False),
-        "ringlog, claim and view": partial(InPlace, ring, size, True),
-        "ringlog, append and read, verify off": partial(Copied, ring, size, False),
-        "ringlog, append and read": partial(Copied, ring, size, True),
+        **rings,
         "shared_memory, numbers by Pipe": partial(Segments, size, queues=False),
         "shared_memory, numbers by Queue": partial(Segments, size, queues=True),
         "multiprocessing.Pipe, pickled": partial(Pickled, queue=False),
@@ -92,7 +95,7 @@ def contestants(folder: Path, size: int) -> dict[str, Callable[[], Carrier]]:
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench frames", description=__doc__)
     parser.add_argument("--size", type=int, default=SIZE, help=f"bytes a frame ({SIZE:,}: 1920 x 1080 x 3)")
-    parser.add_argument("--frames", type=int, default=200, help="frames one at a time, and again in a row (200)")
+    parser.add_argument("--frames", type=int, default=200, help="one at a time, and again in a row (200)")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="two short rounds, and no JSON unless --json")
     parser.add_argument("--dir", type=Path, default=Path("/dev/shm"))
@@ -109,8 +112,14 @@ def main(argv: list[str]) -> int:
     stream = {name: method.Spread.of([s["frames"] for s in taken]) for name, taken in samples.items()}
     print(f"frames of {given.size:,} bytes, {frames} one at a time and {frames} in a row, {rounds} rounds\n")
     rows = [
-        [name, f"{one.median:,.0f}", f"{one.low:,.0f} to {one.high:,.0f}", f"{rate.median:,.0f}"]
-        + [f"{rate.low:,.0f} to {rate.high:,.0f}", f"{rate.median * given.size / 1e6:,.0f}"]
+        [
+            name,
+            f"{one.median:,.0f}",
+            f"{one.low:,.0f} to {one.high:,.0f}",
+            f"{rate.median:,.0f}",
+            f"{rate.low:,.0f} to {rate.high:,.0f}",
+            f"{rate.median * given.size / 1e6:,.0f}",
+        ]
         for (name, one), rate in zip(single.items(), stream.values(), strict=True)
     ]
     head = ["Method", "us, one at a time", "quartiles", "frames/s", "quartiles", "MB/s"]

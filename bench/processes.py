@@ -1,4 +1,4 @@
-"""What runs in processes of its own: one function, or a receiver that tells when it has seen the last of it."""
+"""What runs in a process of its own: a function, or a receiver that tells when it has seen the last of it."""
 
 from __future__ import annotations
 

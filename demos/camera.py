@@ -1,10 +1,9 @@
 """A camera in one process paints each picture straight into the ring; another process looks at it there.
 
 Then the same pictures by append() and read(), which copy. Nobody's word is taken for a copy: a picture that
-lies at an address of the ring's file was not copied on its way, one that lies elsewhere was, and is counted.
+lies at addresses of the ring's file is not copied on its way, one that lies elsewhere is, and is counted.
 """
 
-import struct
 import sys
 import tempfile
 import time
@@ -20,88 +19,66 @@ try:
 except ImportError:
     sys.exit("this demo needs numpy: python -m pip install numpy")
 
-WIDTH, HEIGHT, FRAMES, WAYS = 1920, 1080, 300, ("claim and view", "append and read")
-HEAD = struct.Struct("<QQ")  # which frame this is, and the sum of its pixels taken as words of 8 bytes
-SIZE = HEAD.size + WIDTH * HEIGHT * 3
+WIDTH, HEIGHT, FRAMES, IN_PLACE, COPIED = 1920, 1080, 300, "claim and view", "append and read"
+PIXELS = WIDTH * HEIGHT * 3  # bytes; before them which picture it is, and their sum, as words of 8 bytes
 
 
-def copied(memory: Any, ring: str) -> int:
-    """How many bytes of a picture are copied on its way through the ring: all, unless they lie in its file."""
-    address = np.frombuffer(memory, np.uint8).ctypes.data
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        if line.endswith(ring):
-            first, last = (int(end, 16) for end in line.split()[0].split("-"))
-            if first <= address and address + len(memory) <= last:
-                return 0
-    return len(memory) - HEAD.size
+def copied(words: Any, ring: str) -> int:
+    """How many bytes of a picture have to be copied into or out of a ring: all, unless they lie in its file."""
+    lines = [line for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith(ring)]
+    ends = [[int(end, 16) for end in line.split()[0].split("-")] for line in lines]  # data is mapped twice
+    corners = words.ctypes.data, words.ctypes.data + words.nbytes - 1
+    return 0 if all(any(low <= byte < high for low, high in ends) for byte in corners) else PIXELS
 
 
-def paint(memory: Any, pattern: Any, number: int) -> None:
-    pixels = np.frombuffer(memory, np.uint8, offset=HEAD.size)
-    np.add(pattern, np.uint8(number % 256), out=pixels)  # the stripes move
-    HEAD.pack_into(memory, 0, number, int(pixels.view("<u8").sum()))
+def paint(memory: Any, pattern: Any, number: int, ring: str) -> int:
+    words = np.frombuffer(memory, "<u8")
+    np.add(pattern, np.uint8(number % 256), out=words[2:].view(np.uint8))  # the stripes move
+    words[:2] = number, words[2:].sum()
+    return copied(words, ring)
 
 
 def camera(ring: str, way: str) -> int:
     y, x, colour = np.ogrid[:HEIGHT, :WIDTH, :3]
-    pattern, own, count = (x + 2 * y + 85 * colour).astype(np.uint8).ravel(), bytearray(SIZE), 0
+    pattern, own, count = (x + 2 * y + 85 * colour).astype(np.uint8).ravel(), bytearray(16 + PIXELS), 0
     with ringlog.Writer(ring) as writer:
         for number in range(FRAMES):
-            if way == WAYS[0]:
-                with writer.claim(SIZE) as memory:
-                    paint(memory, pattern, number)
-                    count += copied(memory, ring)
+            if way == IN_PLACE:
+                with writer.claim(16 + PIXELS) as memory:
+                    count += paint(memory, pattern, number, ring)
             else:
-                paint(own, pattern, number)
-                count += copied(own, ring)
+                count += paint(own, pattern, number, ring)
                 writer.append(own)
-        writer.end()
     return count
 
 
-def right(memory: Any, number: int) -> bool:
-    total = int(np.frombuffer(memory, "<u8", offset=HEAD.size).sum())
-    return HEAD.unpack_from(memory) == (number, total)
+def look(data: Any, number: int, ring: str) -> tuple[bool, int]:
+    words = np.frombuffer(data, "<u8")
+    return bool(words[0] == number and words[1] == words[2:].sum()), copied(words, ring)
 
 
-def watch(ring: str, way: str) -> tuple[int, int, float]:
-    """How many pictures were right, how many bytes were copied, and seconds from the first to the last."""
-    good = count = 0
-    times = []
-    with ringlog.Reader(ring, start="oldest", lossless=True) as reader:
+def watch(ring: str, way: str, pool: ProcessPoolExecutor) -> bool:
+    with ringlog.Reader(ring, lossless=True) as reader:
+        painting, seen, times = pool.submit(camera, ring, way), [], []
         for number in range(FRAMES):
-            if way == WAYS[0]:
-                with reader.view(timeout=None) as event:
-                    good, count = good + right(event.data, number), count + copied(event.data, ring)
+            if way == IN_PLACE and (view := reader.view(timeout=60)):
+                with view as event:
+                    seen.append(look(event.data, number, ring))
             else:
-                data = reader.read().data
-                good, count = good + right(data, number), count + copied(data, ring)
+                seen.append(look(reader.read(timeout=60).data, number, ring))
             times.append(time.perf_counter())
-    return good, count, times[-1] - times[0]
-
-
-def main(folder: str, pool: ProcessPoolExecutor) -> bool:
-    per_byte = {}
-    for way in WAYS:
-        ringlog.create(ring := f"{folder}/frames.ring", capacity=32 << 20)
-        try:
-            watching = pool.submit(watch, ring, way)
-            while not ringlog.info(ring).readers and not watching.done():
-                time.sleep(0.01)
-            inward = pool.submit(camera, ring, way).result(timeout=60)
-            good, outward, seconds = watching.result(timeout=60)
-        finally:
-            ringlog.unlink(ring)
-        pixels = FRAMES * (SIZE - HEAD.size)
-        per_byte[way] = (inward / pixels, outward / pixels) if good == FRAMES else ()
-        print(f"{way:15}  {good} of {FRAMES} pictures right, {pixels / seconds / 1e6:6,.0f} MB/s,", end=" ")
-        print(f"copied in {inward:,} bytes, out {outward:,}: {(inward + outward) / pixels:g} times each pixel")
-    return per_byte == {WAYS[0]: (0, 0), WAYS[1]: (1, 1)}
+    (good, outward), inward = map(sum, zip(*seen, strict=True)), painting.result()
+    rate, each = (FRAMES - 1) * PIXELS / (times[-1] - times[0]) / 1e6, (inward + outward) / FRAMES / PIXELS
+    print(f"{way:15}  {good} of {FRAMES} pictures right, {rate:,.0f} MB/s, ", end="")
+    print(f"copied in {inward:,} bytes, out {outward:,}: {each:g} times each pixel", flush=True)
+    return good == FRAMES and inward == outward == (0 if way == IN_PLACE else FRAMES * PIXELS)
 
 
 if __name__ == "__main__":
-    with (
-        tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder,
-        ProcessPoolExecutor(2, get_context("spawn")) as workers,
-    ):
-        sys.exit(0 if main(folder, workers) else 1)
+    in_memory, spawn = "/dev/shm" if Path("/dev/shm").is_dir() else None, get_context("spawn")
+    with tempfile.TemporaryDirectory(dir=in_memory) as folder, ProcessPoolExecutor(1, spawn) as workers:
+        ringlog.create(path := f"{folder}/frames.ring", capacity=32 << 20)
+        try:
+            sys.exit(0 if watch(path, IN_PLACE, workers) & watch(path, COPIED, workers) else 1)
+        finally:
+            ringlog.unlink(path)

@@ -1,7 +1,7 @@
 """Market ticks as rows of a numpy array in one process, and as rows of a numpy array again in another one.
 
-Each row is an event of its own, with its sequence, time stamp and checksum. How fast they go hangs on how
-many go at once; both sides add up every column, and the sums must be the same.
+Each row is an event with its sequence, time stamp and checksum. How fast they go hangs on how many go at
+once. Both sides add up every column: the sums must be the same.
 """
 
 import sys
@@ -19,8 +19,8 @@ except ImportError:
     sys.exit("this demo needs numpy: python -m pip install numpy")
 
 TICK = np.dtype([("symbol", "<u4"), ("size", "<u4"), ("bid", "<u8"), ("ask", "<u8"), ("venue", "<u8")])
-BATCHES = {1: 1 << 17, 16: 1 << 19, 256: 1 << 21, 4096: 1 << 22, 16384: 1 << 22}  # rows at once: rows in all
-Sums = dict[str, int]
+DISTINCT = 1 << 17  # ticks, which go round
+BATCHES = {1: DISTINCT, 16: 1 << 19, 256: 1 << 21, 4096: 1 << 22, 16384: 1 << 22}  # rows at once: rows in all
 
 
 def market(rows: int) -> np.ndarray:
@@ -32,56 +32,53 @@ def market(rows: int) -> np.ndarray:
     return ticks
 
 
-def add_up(sums: Sums, ticks: np.ndarray) -> Sums:
-    return {name: sums.get(name, 0) + int(ticks[name].sum(dtype="u8")) for name in TICK.names or ()}
+def total(ticks: np.ndarray) -> np.ndarray:
+    return np.array([ticks[name].sum(dtype="u8") for name in TICK.names or ()])
 
 
-def read(ring: str) -> tuple[Sums, int, int]:
-    """The sums of what came, how many rows that were, and when the last one was there."""
-    sums: Sums = {}
+def read(ring: str) -> tuple[list[int], int, int]:
+    """The sums of the columns that came, how many rows that were, and when the last one was there."""
     with ringlog.Reader(ring, start="oldest", lossless=True) as reader:
+        sums = np.zeros(len(TICK), "u8")
         try:
             while True:
-                sums = add_up(sums, reader.read_batch(timeout=None).to_numpy(TICK))
+                sums += total(reader.read_batch(timeout=None).to_numpy(TICK))
         except ringlog.StreamEnded:
-            return sums, reader.sequence, time.perf_counter_ns()
+            return sums.tolist(), reader.sequence, time.perf_counter_ns()
 
 
 def send(ring: str, pool: ProcessPoolExecutor, at_once: int, rows: int) -> tuple[float, bool]:
     """Rows a second, and whether all of them came as they were sent."""
-    ticks, distinct = market(1 << 17), 1 << 17
-    reading = pool.submit(read, ring)
+    ticks, reading = market(DISTINCT), pool.submit(read, ring)
     while not ringlog.info(ring).readers and not reading.done():
         time.sleep(0.01)
     started = time.perf_counter_ns()
     with ringlog.Writer(ring) as writer:
         for first in range(0, rows, at_once):
-            writer.append_array(ticks[first % distinct : first % distinct + at_once])
+            writer.append_array(ticks[first % DISTINCT : first % DISTINCT + at_once])
         writer.end()
     sums, count, ended = reading.result(timeout=60)
-    once = add_up({}, ticks)
-    expected = {name: total * (rows // distinct) for name, total in once.items()}
+    expected = (total(ticks) * (rows // DISTINCT)).tolist()
     return rows / (ended - started) * 1e9, (count, sums) == (rows, expected)
 
 
-def main(folder: str, pool: ProcessPoolExecutor) -> bool:
-    rates, good = {}, True
+def main(ring: str, pool: ProcessPoolExecutor) -> bool:
+    rates, right = {}, []
     for at_once, rows in BATCHES.items():
-        ringlog.create(ring := f"{folder}/ticks.ring")
+        ringlog.create(ring)
         try:
-            rates[at_once], right = send(ring, pool, at_once, rows)
+            rates[at_once], same = send(ring, pool, at_once, rows)
         finally:
             ringlog.unlink(ring)
-        good = good and right
-        print(f"{rows:9,} ticks, {at_once:6,} at once: sums {'the same' if right else 'DIFFER'}", flush=True)
+        right.append(same)
+        print(f"{rows:9,} ticks, {at_once:6,} at once: sums {'the same' if same else 'DIFFER'}", flush=True)
     for at_once, rate in rates.items():
-        print(f"{at_once:6,} {'█' * round(50 * rate / max(rates.values())):50} {rate / 1e6:5.1f} million ticks/s")
-    return good
+        bar = "█" * round(50 * rate / max(rates.values()))
+        print(f"{at_once:6,} {bar:50} {rate / 1e6:5.1f} million ticks/s")
+    return all(right)
 
 
 if __name__ == "__main__":
-    with (
-        tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder,
-        ProcessPoolExecutor(1, get_context("spawn")) as workers,
-    ):
-        sys.exit(0 if main(folder, workers) else 1)
+    in_memory, spawn = "/dev/shm" if Path("/dev/shm").is_dir() else None, get_context("spawn")
+    with tempfile.TemporaryDirectory(dir=in_memory) as folder, ProcessPoolExecutor(1, spawn) as workers:
+        sys.exit(0 if main(f"{folder}/ticks.ring", workers) else 1)

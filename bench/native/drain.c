@@ -1,8 +1,8 @@
 /* drain.c: what does it cost at least to get rows out of a ring?
  *
  * What read_batch does to every event, as a bare C loop over the same headers: look at the entry, copy and
- * checksum its data in one pass, check the tail behind the copy, compare the sums, and keep time stamp, size
- * and offset beside it. The ring holds events already; the whole window is read over and over.
+ * checksum its data in one pass, check the tail behind the copy, compare the sums, and keep time stamp and size
+ * beside it. The ring holds events already; the whole window is read over and over.
  *
  * Usage: drain RING EVENTS BATCH   (prints nanoseconds per event; the first pass warms up)
  * BATCH: so many events at most go into the columns before the next ones overwrite them.
@@ -18,7 +18,7 @@
 
 typedef struct columns {
     uint8_t *data;
-    int64_t *timestamps, *offsets;
+    int64_t *timestamps;
     uint32_t *sizes;
 } columns;
 
@@ -36,7 +36,6 @@ static int64_t fill(const rl_ring *ring, rl_reader *reader, rl_copy_fn copy, col
             return -1;
         to->timestamps[count] = entry.timestamp;
         to->sizes[count] = entry.size;
-        to->offsets[count] = at;
         at += entry.size;
         rl_reader_advance(reader, &entry);
     }
@@ -66,8 +65,7 @@ int main(int argc, char **argv) {
     if (fd < 0 || rl_mapping_open(&map, fd, RL_MAP_READ, 1) != 0)
         return 1;
     int64_t events = atoll(argv[2]), batch = atoll(argv[3]);
-    columns to = {malloc((size_t)map.ring.capacity), malloc((size_t)batch * 8), malloc((size_t)batch * 8),
-                  malloc((size_t)batch * 4)};
+    columns to = {malloc((size_t)map.ring.capacity), malloc((size_t)batch * 8), malloc((size_t)batch * 4)};
     rl_copy_fn copy = rl_checksum_best(getauxval(AT_HWCAP))->copy;
     double ns = -1;
     for (int pass = 0; pass < 2; pass++)
