@@ -60,6 +60,10 @@ unsigned long rl_arm_hwcap(void);
 /* (position, sequence) as a Python tuple. */
 PyObject *rl_place_tuple(int64_t position, int64_t sequence);
 
+/* Fill in those of `names` (ending in NULL) that were given; the others stay as they are. 0: TypeError. */
+int rl_optional_arguments(const char *call, const char *const *names, PyObject *const *args, Py_ssize_t nargs,
+                          PyObject *kwnames, PyObject **out);
+
 /* None: -1, "for ever". Seconds as int or float: nanoseconds, 0 or more. -2 with an exception set. */
 int64_t rl_parse_timeout(PyObject *value);
 /* The monotonic time at which `timeout` is over; INT64_MAX: never. */

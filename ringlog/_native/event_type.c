@@ -6,11 +6,24 @@
  */
 #include "core.h"
 
+/* Events that are gone, chained by `data`, for those to come: a loop over a reader makes and drops one each time
+ * round. Under the GIL; and the module refuses a second interpreter, so there is one type that they can be of. */
+#define SPARE_EVENTS 1024
+static EventObject *spare;
+static int spares;
+
 PyObject *rl_event_new(PyTypeObject *type, int64_t sequence, int64_t timestamp, PyObject *data) {
-    EventObject *self = PyObject_New(EventObject, type);
-    if (!self) {
-        Py_DECREF(data);
-        return NULL;
+    EventObject *self = spare;
+    if (RL_LIKELY(self != NULL)) {
+        spare = (EventObject *)self->data;
+        spares--;
+        (void)PyObject_Init((PyObject *)self, type);
+    } else {
+        self = PyObject_New(EventObject, type);
+        if (!self) {
+            Py_DECREF(data);
+            return NULL;
+        }
     }
     self->sequence = sequence;
     self->timestamp = timestamp;
@@ -31,12 +44,29 @@ static PyObject *event_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 static void event_dealloc(EventObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     Py_XDECREF(self->data);
-    PyObject_Free(self);
+    if (RL_LIKELY(spares < SPARE_EVENTS)) {
+        self->data = (PyObject *)spare;
+        spare = self;
+        spares++;
+    } else {
+        PyObject_Free(self);
+    }
     Py_DECREF(type);
 }
 
 static PyObject *event_tuple(EventObject *self) {
-    return Py_BuildValue("LLO", self->sequence, self->timestamp, self->data);
+    PyObject *sequence = PyLong_FromLongLong(self->sequence), *timestamp = PyLong_FromLongLong(self->timestamp);
+    PyObject *tuple = sequence && timestamp ? PyTuple_New(3) : NULL;
+    if (!tuple) {
+        Py_XDECREF(sequence);
+        Py_XDECREF(timestamp);
+        return NULL;
+    }
+    Py_INCREF(self->data);
+    PyTuple_SET_ITEM(tuple, 0, sequence);
+    PyTuple_SET_ITEM(tuple, 1, timestamp);
+    PyTuple_SET_ITEM(tuple, 2, self->data);
+    return tuple;
 }
 
 static Py_ssize_t event_length(PyObject *Py_UNUSED(self)) { return 3; }

@@ -20,10 +20,10 @@ PyObject *rl_reader_poll(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
     return NULL;
 }
 
-PyObject *rl_reader_read(ReaderObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"timeout", NULL};
+PyObject *rl_reader_read(ReaderObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
+    static const char *const names[] = {"timeout", NULL};
     PyObject *timeout = Py_None, *event = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:read", names, &timeout))
+    if (!rl_optional_arguments("read", names, args, nargs, kwnames, &timeout))
         return NULL;
     int64_t limit = rl_parse_timeout(timeout), deadline = rl_deadline(limit);
     int entered = limit == -2 ? -1 : rl_reader_enter(self, deadline);
@@ -60,17 +60,23 @@ static PyObject *gather(ReaderObject *self, PyObject *first, Py_ssize_t limit) {
     return list;
 }
 
-PyObject *rl_reader_read_many(ReaderObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"limit", "timeout", NULL};
-    Py_ssize_t limit = 1024;
-    PyObject *timeout = NULL, *first = NULL, *list = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|nO:read_many", names, &limit, &timeout))
-        return NULL;
-    if (limit < 1) {
+/* How many at most: 1 or more. -1: an exception. */
+static Py_ssize_t parse_limit(PyObject *limit, Py_ssize_t otherwise) {
+    Py_ssize_t value = limit ? PyNumber_AsSsize_t(limit, PyExc_OverflowError) : otherwise;
+    if (value < 1 && !PyErr_Occurred())
         PyErr_SetString(PyExc_ValueError, "limit must be at least 1");
+    return value < 1 ? -1 : value;
+}
+
+PyObject *rl_reader_read_many(ReaderObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
+    static const char *const names[] = {"limit", "timeout", NULL};
+    PyObject *given[2] = {NULL, NULL}, *first = NULL, *list = NULL;
+    if (!rl_optional_arguments("read_many", names, args, nargs, kwnames, given))
         return NULL;
-    }
-    int64_t wait = timeout ? rl_parse_timeout(timeout) : 0, deadline = rl_deadline(wait);
+    Py_ssize_t limit = parse_limit(given[0], 1024);
+    if (limit < 0)
+        return NULL;
+    int64_t wait = given[1] ? rl_parse_timeout(given[1]) : 0, deadline = rl_deadline(wait);
     int entered = wait == -2 ? -1 : rl_reader_enter(self, deadline);
     if (entered < 0)
         return NULL;

@@ -66,9 +66,9 @@ rl_place rl_reader_oldest_view(const ReaderObject *self);
 void rl_reader_finish_previous(ReaderObject *self);
 
 PyObject *rl_reader_poll(ReaderObject *, PyObject *);
-PyObject *rl_reader_read(ReaderObject *, PyObject *, PyObject *);
-PyObject *rl_reader_read_many(ReaderObject *, PyObject *, PyObject *);
-PyObject *rl_reader_view(ReaderObject *, PyObject *, PyObject *);
+PyObject *rl_reader_read(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *rl_reader_read_many(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *rl_reader_view(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_reader_iternext(ReaderObject *);
 
 #endif

@@ -170,17 +170,17 @@ static PyMethodDef reader_methods[] = {
      "Return the next Event, or None if there is none now. Never waits.\n\n"
      "Raises Overrun (the writer has passed this reader; it then stands at the oldest event),\n"
      "CorruptStream (it stays where it is until seek()), StreamEnded, RingRemoved, ClosedError."},
-    {"read", (PyCFunction)(void (*)(void))rl_reader_read, METH_VARARGS | METH_KEYWORDS,
+    {"read", (PyCFunction)(void (*)(void))rl_reader_read, METH_FASTCALL | METH_KEYWORDS,
      "read($self, timeout=None)\n--\n\n"
      "Return the next Event, waiting for it up to `timeout` seconds (None: for ever).\n\n"
      "Waiting spins for microseconds, then sleeps until the writer wakes it; the GIL is free and\n"
      "Ctrl-C works. Raises TimeoutError, and what poll() raises."},
-    {"read_many", (PyCFunction)(void (*)(void))rl_reader_read_many, METH_VARARGS | METH_KEYWORDS,
+    {"read_many", (PyCFunction)(void (*)(void))rl_reader_read_many, METH_FASTCALL | METH_KEYWORDS,
      "read_many($self, limit=1024, timeout=0.0)\n--\n\n"
      "Return a list of up to `limit` Events, waiting up to `timeout` seconds for the first.\n\n"
      "An empty list if none came. What was whole is returned before an error behind it is raised,\n"
      "by the next call. Raises ValueError (limit below 1), and what poll() raises."},
-    {"view", (PyCFunction)(void (*)(void))rl_reader_view, METH_VARARGS | METH_KEYWORDS,
+    {"view", (PyCFunction)(void (*)(void))rl_reader_view, METH_FASTCALL | METH_KEYWORDS,
      "view($self, timeout=0.0)\n--\n\n"
      "Return a View of the next event in its place in the ring, waiting up to `timeout` seconds (None: for\n"
      "ever), or None if none came.\n\n"

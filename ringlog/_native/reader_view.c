@@ -89,10 +89,10 @@ rl_status rl_reader_make_view(ReaderObject *self, const rl_entry *entry, const u
     return RL_OK;
 }
 
-PyObject *rl_reader_view(ReaderObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"timeout", NULL};
+PyObject *rl_reader_view(ReaderObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
+    static const char *const names[] = {"timeout", NULL};
     PyObject *timeout = NULL, *view = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:view", names, &timeout))
+    if (!rl_optional_arguments("view", names, args, nargs, kwnames, &timeout))
         return NULL;
     int64_t limit = timeout ? rl_parse_timeout(timeout) : 0, deadline = rl_deadline(limit);
     int entered = limit == -2 ? -1 : rl_reader_enter(self, deadline);
