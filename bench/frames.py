@@ -3,10 +3,10 @@
 The sender has its frame in a numpy array. The clock starts before it claims, copies, appends or puts it, and
 stops when the receiver has added up one byte of every page. First one frame at a time: the next one is sent
 when the receiver has told when it saw the last. Then as fast as they go, with four frames or so on the way.
-Every frame must be the one that was sent. ringlog's rows also checksum each frame when it is published
-(append does while it copies, a claim when its block ends), and again when it is read unless it says "verify off";
-nobody else does. Memory that is used again (rings,
-segments) is touched beforehand, and each contestant's first frames don't count. Contestants take turns.
+Every frame must be the one that was sent. ringlog also checksums each frame when it is published (append does
+so while it copies, a claim when its block ends), and again when it is read, unless the row says "verify off";
+nobody else does. Memory that is used again (rings, segments) is touched beforehand, and each contestant's
+first frames don't count. Contestants take turns.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""A camera in one process paints each picture straight into the ring; another process looks at it there.
+"""A camera in one process paints each picture straight into the ring, and another process looks at it there.
 
-Then the same pictures by append() and read(), which copy. Nobody's word is taken for a copy: a picture that
-lies at addresses of the ring's file is not copied on its way, one that lies elsewhere is, and is counted.
+Then the same by append() and read(). Counted as copied: what was painted, or is seen, outside the ring.
 """
 
 import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,12 @@ try:
 except ImportError:
     sys.exit("this demo needs numpy: python -m pip install numpy")
 
-WIDTH, HEIGHT, FRAMES, IN_PLACE, COPIED = 1920, 1080, 300, "claim and view", "append and read"
-PIXELS = WIDTH * HEIGHT * 3  # bytes; before them which picture it is, and their sum, as words of 8 bytes
+spawn, FRAMES, IN_PLACE, COPIED = get_context("spawn"), 300, "claim and view", "append and read"
+PIXELS = 1920 * 1080 * 3  # bytes; before them the number of the picture and their sum, in words of 8 bytes
 
 
 def copied(words: Any, ring: str) -> int:
-    """How many bytes of a picture have to be copied into or out of a ring: all, unless they lie in its file."""
+    """How many bytes have to be copied into or out of the ring: none of a picture that lies in its file."""
     lines = [line for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith(ring)]
     ends = [[int(end, 16) for end in line.split()[0].split("-")] for line in lines]  # data is mapped twice
     corners = words.ctypes.data, words.ctypes.data + words.nbytes - 1
@@ -39,15 +39,12 @@ def paint(memory: Any, pattern: Any, number: int, ring: str) -> int:
 
 
 def camera(ring: str, way: str) -> int:
-    y, x, colour = np.ogrid[:HEIGHT, :WIDTH, :3]
-    pattern, own, count = (x + 2 * y + 85 * colour).astype(np.uint8).ravel(), bytearray(16 + PIXELS), 0
+    pattern, own, count = np.arange(PIXELS).astype(np.uint8), bytearray(16 + PIXELS), 0
     with ringlog.Writer(ring) as writer:
         for number in range(FRAMES):
-            if way == IN_PLACE:
-                with writer.claim(16 + PIXELS) as memory:
-                    count += paint(memory, pattern, number, ring)
-            else:
-                count += paint(own, pattern, number, ring)
+            with writer.claim(16 + PIXELS) if way == IN_PLACE else nullcontext(own) as memory:
+                count += paint(memory, pattern, number, ring)
+            if way == COPIED:
                 writer.append(own)
     return count
 
@@ -61,21 +58,19 @@ def watch(ring: str, way: str, pool: ProcessPoolExecutor) -> bool:
     with ringlog.Reader(ring, lossless=True) as reader:
         painting, seen, times = pool.submit(camera, ring, way), [], []
         for number in range(FRAMES):
-            if way == IN_PLACE and (view := reader.view(timeout=60)):
-                with view as event:
-                    seen.append(look(event.data, number, ring))
-            else:
-                seen.append(look(reader.read(timeout=60).data, number, ring))
+            source: Any = reader.view(60) if way == IN_PLACE else nullcontext(reader.read(60))
+            with source as event:
+                seen.append(look(event.data, number, ring))
             times.append(time.perf_counter())
     (good, outward), inward = map(sum, zip(*seen, strict=True)), painting.result()
-    rate, each = (FRAMES - 1) * PIXELS / (times[-1] - times[0]) / 1e6, (inward + outward) / FRAMES / PIXELS
-    print(f"{way:15}  {good} of {FRAMES} pictures right, {rate:,.0f} MB/s, ", end="")
+    rate, each = (FRAMES - 1) / (times[-1] - times[0]) * PIXELS, (inward + outward) / FRAMES / PIXELS
+    print(f"{way:15}  {good} of {FRAMES} pictures right, {rate / 1e6:,.0f} MB/s, ", end="")
     print(f"copied in {inward:,} bytes, out {outward:,}: {each:g} times each pixel", flush=True)
     return good == FRAMES and inward == outward == (0 if way == IN_PLACE else FRAMES * PIXELS)
 
 
 if __name__ == "__main__":
-    in_memory, spawn = "/dev/shm" if Path("/dev/shm").is_dir() else None, get_context("spawn")
+    in_memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=in_memory) as folder, ProcessPoolExecutor(1, spawn) as workers:
         ringlog.create(path := f"{folder}/frames.ring", capacity=32 << 20)
         try:
