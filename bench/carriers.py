@@ -32,6 +32,11 @@ def look(data: Any) -> int:
     return int(np.frombuffer(data, np.uint8)[::PAGE].sum(dtype=np.uint64))
 
 
+def frame_of(segment: SharedMemory, size: int) -> Frame:
+    assert segment.buf is not None
+    return np.frombuffer(segment.buf, np.uint8, size)
+
+
 class Carrier(Protocol):
     def sending(self) -> contextlib.AbstractContextManager[Send]: ...
     def receiving(self) -> contextlib.AbstractContextManager[Receive]: ...
@@ -63,7 +68,8 @@ class Ring:
                 with writer.claim(frame.nbytes) as memory:
                     np.copyto(np.frombuffer(memory, np.uint8), frame)
 
-            yield claim_and_copy if self.claim else writer.append
+            send: Any = claim_and_copy if self.claim else writer.append
+            yield send
 
     @contextlib.contextmanager
     def receiving(self) -> Iterator[Receive]:
@@ -86,7 +92,7 @@ class Segments:
         self.names = [segment.name for segment in self.owned]
         self.size = size
         for memory in self.owned:
-            np.frombuffer(memory.buf, np.uint8)[:] = 1  # its pages are there before the clock starts
+            frame_of(memory, size)[:] = 1  # its pages are there before the clock starts
         self.queues = queues
         self.filled: list[Any] = [CONTEXT.Queue()] if queues else list(CONTEXT.Pipe(duplex=False))
         self.free: list[Any] = [CONTEXT.Queue()] if queues else list(CONTEXT.Pipe(duplex=False))
@@ -105,7 +111,7 @@ class Segments:
     @contextlib.contextmanager
     def mapped(self) -> Iterator[list[Frame]]:
         segments = [SharedMemory(name) for name in self.names]
-        arrays = [np.frombuffer(segment.buf, np.uint8, self.size) for segment in segments]
+        arrays = [frame_of(segment, self.size) for segment in segments]
         for array in arrays:
             look(array)  # this process's page tables, too
         try:

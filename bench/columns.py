@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 import ringlog
 from bench import method, one_to_one
@@ -36,8 +35,8 @@ WIDE = 16 << 20  # between two
 Rates = dict[str, float]  # "rows" a second that arrived; for a lossy reader also what it "lost", in per cent
 
 
-def rows_of(count: int) -> npt.NDArray[np.void]:
-    """Rows that say which they are: a row's sequence, modulo count."""
+def rows_of(count: int) -> Any:
+    """An array of rows that say which they are: a row's sequence, modulo count."""
     rows = np.zeros(count, ROW)
     rows["number"] = np.arange(count)
     rows["values"] = np.random.default_rng(1).random((count, 7))
@@ -97,37 +96,36 @@ def take(path: str, rows: int, batch: int, limit: int) -> float:
     return took / done
 
 
-def taken(command: Callable[[str], float], path: Path, batch: int) -> Rates:
+def c_loop(*command: object) -> float:
+    return float(subprocess.run([*map(str, command)], capture_output=True, text=True, check=True).stdout)
+
+
+def in_by_c(floor: Path, path: Path, rows: int, batch: int) -> Rates:
+    return {"rows": 1e9 / sample([str(floor)], path, CAPACITY, [SIZE, rows, batch, batch])}
+
+
+def in_by_array(path: Path, rows: int, batch: int) -> Rates:
+    with ring(path, CAPACITY) as name:
+        return {"rows": 1e9 / apart(put, name, rows, batch)}
+
+
+def out(path: Path, rows: int, batch: int, limit: int, drain: Path | None) -> Rates:
+    """By the C loop `drain`, or else by read_batch."""
     with ring(path, CAPACITY) as name:
         apart(fill, name, batch)
-        return {"rows": 1e9 / command(name)}
-
-
-def put_in(command: Callable[[str], float], path: Path) -> Rates:
-    with ring(path, CAPACITY) as name:
-        return {"rows": 1e9 / command(name)}
-
-
-def c_loop(*command: str) -> float:
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        took = c_loop(drain, name, rows, limit) if drain else apart(take, name, rows, batch, limit)
+        return {"rows": 1e9 / took}
 
 
 def one_process(folder: Path, rows: int, batch: int) -> dict[str, Callable[[], Rates]]:
-    path = folder / "ring"
-    floor, drain = [str(build(folder, name)) for name in ("floor", "drain")]
+    path, floor, drain = folder / "ring", build(folder, "floor"), build(folder, "drain")
     contestants: dict[str, Callable[[], Rates]] = {
-        "C, rows in": lambda: {
-            "rows": 1e9 / sample([floor], path, CAPACITY, [SIZE, rows, batch, batch]),
-        },
-        "append_array": partial(put_in, lambda name: apart(put, name, rows, batch), path),
+        "C, rows in": partial(in_by_c, floor, path, rows, batch),
+        "append_array": partial(in_by_array, path, rows, batch),
     }
     for limit in (batch, 65536):
-        contestants[f"C, rows out, {limit:,} at most"] = partial(
-            taken, lambda name, n=limit: c_loop(drain, name, str(rows), str(n)), path, batch
-        )
-        contestants[f"read_batch, {limit:,} at most"] = partial(
-            taken, lambda name, n=limit: apart(take, name, rows, batch, n), path, batch
-        )
+        contestants[f"C, rows out, {limit:,} at most"] = partial(out, path, rows, batch, limit, drain)
+        contestants[f"read_batch, {limit:,} at most"] = partial(out, path, rows, batch, limit, None)
     return contestants
 
 
@@ -180,7 +178,7 @@ def receive_columns(path: str, events: int, size: int, done: Any) -> None:
 
 def one_by_one(path: Path, events: int, batch: int, target: Callable[..., None]) -> Rates:
     kinds = b"".join(one_to_one.payloads(SIZE)) * (batch // one_to_one.KINDS)
-    array = np.frombuffer(kinds, np.dtype((np.void, SIZE)))
+    array: Any = np.frombuffer(kinds, np.dtype((np.void, SIZE)))
 
     def send() -> None:
         for _ in range(events // batch):

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import ringlog
 
@@ -22,7 +23,7 @@ DISTINCT = 1 << 17  # ticks, which go round
 BATCHES = {1: DISTINCT, 16: 1 << 19, 256: 1 << 21, 4096: 1 << 22, 16384: 1 << 22}  # rows at once: rows in all
 
 
-def market(rows: int) -> np.ndarray:
+def market(rows: int) -> Any:
     dice, ticks = np.random.default_rng(7), np.zeros(rows, TICK)
     ticks["symbol"], ticks["size"] = dice.integers(0, 500, rows), dice.integers(1, 1000, rows)
     ticks["bid"] = 1_000_000 + dice.integers(-50, 51, rows).cumsum()  # in hundredths of a cent
@@ -30,7 +31,7 @@ def market(rows: int) -> np.ndarray:
     return ticks
 
 
-def total(ticks: np.ndarray) -> np.ndarray:
+def total(ticks: Any) -> Any:
     return np.array([len(ticks), *(ticks[name].sum(dtype="i8") for name in TICK.names or ())])
 
 
