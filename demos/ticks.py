@@ -48,9 +48,8 @@ def read(ring: str) -> tuple[list[int], int]:
 
 def send(ring: str, pool: ProcessPoolExecutor, at_once: int, rows: int) -> tuple[float, bool]:
     """Rows a second, and whether all of them came as they were sent."""
-    ticks = market(DISTINCT)
     with ringlog.Writer(ring, capacity=16 << 20) as writer:
-        reading = pool.submit(read, ring)
+        ticks, reading = market(DISTINCT), pool.submit(read, ring)
         while not ringlog.info(ring).readers and not reading.done():
             time.sleep(0.01)
         started = time.perf_counter_ns()

@@ -1,6 +1,7 @@
 """One writer, many readers, one machine: a shared-memory event ring with a native core."""
 
 from ringlog._core import Claim, View
+from ringlog.batch import Batch
 from ringlog.describe import info
 from ringlog.errors import (
     ClosedError,
@@ -27,6 +28,7 @@ from ringlog.writer import Writer
 __version__ = "0.1.0"
 
 __all__ = [
+    "Batch",
     "Claim",
     "ClosedError",
     "CorruptStream",

@@ -10,9 +10,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ringlog import _core, files, slots
+from ringlog.batch import Batch
 from ringlog.errors import (
     ClosedError,
     CorruptStream,
@@ -88,7 +89,7 @@ class Reader(_core.Reader):
             if lossless or self._named:
                 self._claim = slots.claim_reader(self._mapping, raw_name)
             slot = self._claim.slot if self._claim else -1
-            self._attach(self._mapping, slot, self._named, verify, _WAITS.index(wait))
+            self._attach(self._mapping, slot, self._named, verify, _WAITS.index(wait), Batch)
             if self._claim and self._claim.cursor:
                 self._resume(self._claim.cursor, self._claim.lost_from)
             else:
@@ -232,6 +233,10 @@ class Reader(_core.Reader):
         ClosedError. A named reader's last event stays unfinished unless commit() was called."""
         if hasattr(self, "_mapping"):
             self._release()
+
+    if TYPE_CHECKING:
+
+        def read_batch(self, limit: int = 65536, timeout: float | None = 0.0) -> Batch: ...
 
     def __iter__(self) -> Iterator[_core.Event]:
         return self

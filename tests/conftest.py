@@ -10,6 +10,7 @@ import contextlib
 import faulthandler
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -33,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
     global _stderr
     with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         _stderr = os.dup(2)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # run in a shell's background: children inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,9 @@
 
 typedef struct CoreState {
     PyTypeObject *event_type;
+    PyTypeObject *batch_type;
+    PyTypeObject *column_type;
+    PyTypeObject *batch_iterator_type;
     PyTypeObject *mapping_type;
     PyTypeObject *lease_type;
     PyTypeObject *semaphore_type;
@@ -48,8 +51,9 @@ typedef struct EventObject {
 } EventObject;
 
 extern PyModuleDef rl_core_module;
-extern PyType_Spec rl_event_spec, rl_mapping_spec, rl_lease_spec, rl_semaphore_spec, rl_memory_spec,
-    rl_window_spec, rl_claim_spec, rl_view_spec, rl_writer_spec, rl_reader_spec;
+extern PyType_Spec rl_event_spec, rl_batch_spec, rl_column_spec, rl_batch_iterator_spec, rl_mapping_spec,
+    rl_lease_spec, rl_semaphore_spec, rl_memory_spec, rl_window_spec, rl_claim_spec, rl_view_spec, rl_writer_spec,
+    rl_reader_spec;
 
 /* Takes over the reference to `data`, also when it fails. */
 PyObject *rl_event_new(PyTypeObject *type, int64_t sequence, int64_t timestamp, PyObject *data);

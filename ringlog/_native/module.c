@@ -154,12 +154,12 @@ static PyMethodDef core_methods[] = {
 };
 
 /* A type that nobody needs by name. */
-static PyTypeObject *make_type(PyObject *module, PyType_Spec *spec) {
+static PyTypeObject *hidden_type(PyObject *module, PyType_Spec *spec) {
     return (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
 }
 
 static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
-    PyTypeObject *type = make_type(module, spec);
+    PyTypeObject *type = hidden_type(module, spec);
     if (type && PyModule_AddType(module, type) < 0)
         Py_CLEAR(type);
     return type;
@@ -223,11 +223,14 @@ static int core_exec(PyObject *module) {
     }
     state->checksum = rl_checksum_best(rl_arm_hwcap());
     if (!(state->event_type = add_type(module, &rl_event_spec)) || add_match_args(state->event_type) < 0 ||
+        !(state->batch_type = add_type(module, &rl_batch_spec)) ||
+        !(state->column_type = hidden_type(module, &rl_column_spec)) ||
+        !(state->batch_iterator_type = hidden_type(module, &rl_batch_iterator_spec)) ||
         !(state->mapping_type = add_type(module, &rl_mapping_spec)) ||
         !(state->lease_type = add_type(module, &rl_lease_spec)) ||
         !(state->semaphore_type = add_type(module, &rl_semaphore_spec)) ||
-        !(state->memory_type = make_type(module, &rl_memory_spec)) ||
-        !(state->window_type = make_type(module, &rl_window_spec)) ||
+        !(state->memory_type = hidden_type(module, &rl_memory_spec)) ||
+        !(state->window_type = hidden_type(module, &rl_window_spec)) ||
         !(state->claim_type = add_type(module, &rl_claim_spec)) ||
         !(state->view_type = add_type(module, &rl_view_spec)))
         return -1;
@@ -244,6 +247,9 @@ static int core_exec(PyObject *module) {
 static int core_traverse(PyObject *module, visitproc visit, void *arg) {
     CoreState *state = PyModule_GetState(module);
     Py_VISIT(state->event_type);
+    Py_VISIT(state->batch_type);
+    Py_VISIT(state->column_type);
+    Py_VISIT(state->batch_iterator_type);
     Py_VISIT(state->mapping_type);
     Py_VISIT(state->lease_type);
     Py_VISIT(state->semaphore_type);
@@ -257,6 +263,9 @@ static int core_traverse(PyObject *module, visitproc visit, void *arg) {
 static int core_clear(PyObject *module) {
     CoreState *state = PyModule_GetState(module);
     Py_CLEAR(state->event_type);
+    Py_CLEAR(state->batch_type);
+    Py_CLEAR(state->column_type);
+    Py_CLEAR(state->batch_iterator_type);
     Py_CLEAR(state->mapping_type);
     Py_CLEAR(state->lease_type);
     Py_CLEAR(state->semaphore_type);

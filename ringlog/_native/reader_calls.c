@@ -60,8 +60,7 @@ static PyObject *gather(ReaderObject *self, PyObject *first, Py_ssize_t limit) {
     return list;
 }
 
-/* How many at most: 1 or more. -1: an exception. */
-static Py_ssize_t parse_limit(PyObject *limit, Py_ssize_t otherwise) {
+Py_ssize_t rl_parse_limit(PyObject *limit, Py_ssize_t otherwise) {
     Py_ssize_t value = limit ? PyNumber_AsSsize_t(limit, PyExc_OverflowError) : otherwise;
     if (value < 1 && !PyErr_Occurred())
         PyErr_SetString(PyExc_ValueError, "limit must be at least 1");
@@ -73,7 +72,7 @@ PyObject *rl_reader_read_many(ReaderObject *self, PyObject *const *args, Py_ssiz
     PyObject *given[2] = {NULL, NULL}, *first = NULL, *list = NULL;
     if (!rl_optional_arguments("read_many", names, args, nargs, kwnames, given))
         return NULL;
-    Py_ssize_t limit = parse_limit(given[0], 1024);
+    Py_ssize_t limit = rl_parse_limit(given[0], 1024);
     if (limit < 0)
         return NULL;
     int64_t wait = given[1] ? rl_parse_timeout(given[1]) : 0, deadline = rl_deadline(wait);

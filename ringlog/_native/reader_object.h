@@ -15,6 +15,7 @@ typedef struct ReaderObject {
     PyObject_HEAD
     MappingObject *mapping; /* NULL: closed, or never opened */
     PyTypeObject *event_type;
+    PyTypeObject *batch_type; /* a Python subclass of ours */
     rl_ring ring;
     rl_reader at;
     rl_copy_fn copy; /* NULL: don't verify */
@@ -54,7 +55,11 @@ Taken rl_reader_overrun(ReaderObject *self, const char *policy);
 Taken rl_reader_take_one(ReaderObject *self, PyObject **event);
 /* One more behind it, and the writer is not told. Errors are left for the next call. */
 Taken rl_reader_take_more(ReaderObject *self, PyObject **event);
-/* Wait, a slice at a time, until there may be something or `deadline` has come. */
+/* What it means that there is no event: NOTHING, ENDED, FAILED, or TAKEN: a loss was told or skipped, look again. */
+Taken rl_reader_settle(ReaderObject *self, rl_status status);
+/* Wait, for one slice, until there may be something: TAKEN, look again. NOTHING: `deadline` has come. */
+Taken rl_reader_wait(ReaderObject *self, int64_t deadline, int64_t slice);
+/* The next event, waiting for it until `deadline`. */
 Taken rl_reader_wait_and_take(ReaderObject *self, int64_t deadline, PyObject **event);
 /* The same for a View. */
 Taken rl_reader_wait_and_view(ReaderObject *self, int64_t deadline, PyObject **view);
@@ -65,10 +70,14 @@ rl_place rl_reader_oldest_view(const ReaderObject *self);
 /* Whatever was asked for before is finished now, and a loss that was told is known. */
 void rl_reader_finish_previous(ReaderObject *self);
 
+/* How many at most: 1 or more; NULL: `otherwise`. -1: an exception. */
+Py_ssize_t rl_parse_limit(PyObject *limit, Py_ssize_t otherwise);
+
 PyObject *rl_reader_poll(ReaderObject *, PyObject *);
 PyObject *rl_reader_read(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_reader_read_many(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_reader_view(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *rl_reader_read_batch(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_reader_iternext(ReaderObject *);
 
 #endif

@@ -111,6 +111,15 @@ static Taken nothing(ReaderObject *self) {
     return NOTHING;
 }
 
+Taken rl_reader_settle(ReaderObject *self, rl_status status) {
+    if (status == RL_EMPTY)
+        return nothing(self);
+    if (status == RL_OVERRUN)
+        return rl_reader_overrun(self, "_overrun");
+    return corrupt(self, self->at.position > self->at.head ? "the stream went back"
+                                                           : "the bytes do not match size or checksum");
+}
+
 /* The bytes of the entry that rl_reader_next showed, and whether they are what they were. */
 static rl_status copy_out(ReaderObject *self, const rl_entry *entry, const uint8_t *data, PyObject **out) {
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)entry->size);
@@ -170,16 +179,11 @@ static inline Taken take(ReaderObject *self, int sole, int in_place, PyObject **
                 return TAKEN;
             }
         }
-        if (status == RL_EMPTY)
-            return sole ? nothing(self) : NOTHING;
         if (!sole)
             return NOTHING;
-        if (status != RL_OVERRUN)
-            return corrupt(self, status == RL_OK ? "" : self->at.position > self->at.head
-                                                           ? "the stream went back"
-                                                           : "the bytes do not match size or checksum");
-        if (rl_reader_overrun(self, "_overrun") == FAILED)
-            return FAILED;
+        Taken settled = rl_reader_settle(self, status);
+        if (settled != TAKEN)
+            return settled;
     }
 }
 
@@ -190,25 +194,32 @@ static inline Taken take_one(ReaderObject *self, int in_place, PyObject **event)
     return taken;
 }
 
+Taken rl_reader_wait(ReaderObject *self, int64_t deadline, int64_t slice) {
+    int64_t limit = deadline == INT64_MAX ? INT64_MAX : deadline - rl_monotonic();
+    if (limit <= 0)
+        return NOTHING;
+    int announce = self->announce, wait = self->wait;
+    rl_ring ring = self->ring;
+    int64_t position = self->at.position;
+    Py_BEGIN_ALLOW_THREADS
+    rl_wait_head(&ring, position, limit, wait, announce, slice == 0, &self->spin);
+    Py_END_ALLOW_THREADS
+    if (PyErr_CheckSignals() < 0 || !rl_reader_usable(self))
+        return FAILED;
+    int check = announce ? NAME_CHECK_SLICES : NAME_CHECK_SLICES * 100; /* those slices are 1 ms */
+    if (slice % check == check - 1 && !rl_mapping_named(&self->mapping->map) && removed(self) == FAILED)
+        return FAILED;
+    return TAKEN;
+}
+
 static inline Taken wait_and_take(ReaderObject *self, int64_t deadline, int in_place, PyObject **event) {
     for (int64_t slice = 0;; slice++) {
         Taken taken = take_one(self, in_place, event);
         if (taken != NOTHING)
             return taken;
-        int64_t limit = deadline == INT64_MAX ? INT64_MAX : deadline - rl_monotonic();
-        if (limit <= 0)
-            return NOTHING;
-        int announce = self->announce, wait = self->wait;
-        rl_ring ring = self->ring;
-        int64_t position = self->at.position;
-        Py_BEGIN_ALLOW_THREADS
-        rl_wait_head(&ring, position, limit, wait, announce, slice == 0, &self->spin);
-        Py_END_ALLOW_THREADS
-        if (PyErr_CheckSignals() < 0 || !rl_reader_usable(self))
-            return FAILED;
-        int check = announce ? NAME_CHECK_SLICES : NAME_CHECK_SLICES * 100; /* those slices are 1 ms */
-        if (slice % check == check - 1 && !rl_mapping_named(&self->mapping->map) && removed(self) == FAILED)
-            return FAILED;
+        taken = rl_reader_wait(self, deadline, slice);
+        if (taken != TAKEN)
+            return taken;
     }
 }
 

@@ -15,6 +15,7 @@ static void reader_dealloc(ReaderObject *self) {
     PyObject_GC_UnTrack(self);
     Py_CLEAR(self->mapping);
     Py_CLEAR(self->event_type);
+    Py_CLEAR(self->batch_type);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -23,6 +24,7 @@ static int reader_traverse(ReaderObject *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->mapping);
     Py_VISIT(self->event_type);
+    Py_VISIT(self->batch_type);
     return 0;
 }
 
@@ -32,11 +34,13 @@ static int is_attached(ReaderObject *self) {
 
 static PyObject *reader_attach(ReaderObject *self, PyObject *args) {
     MappingObject *mapping;
+    PyTypeObject *batch_type;
     int slot, named, verify, wait;
     CoreState *state = rl_core_state(Py_TYPE(self));
-    if (!state || !PyArg_ParseTuple(args, "O!ippi", state->mapping_type, &mapping, &slot, &named, &verify, &wait))
+    if (!state || !PyArg_ParseTuple(args, "O!ippiO!", state->mapping_type, &mapping, &slot, &named, &verify, &wait,
+                                    &PyType_Type, &batch_type))
         return NULL;
-    if (self->mapping || slot >= (int)mapping->map.ring.max_readers || wait < 0 || wait > RL_WAIT_SLEEP) {
+    if (self->mapping || !PyType_IsSubtype(batch_type, state->batch_type) || slot >= (int)mapping->map.ring.max_readers || wait < 0 || wait > RL_WAIT_SLEEP) {
         PyErr_SetString(PyExc_ValueError, "cannot attach a reader here");
         return NULL;
     }
@@ -50,7 +54,9 @@ static PyObject *reader_attach(ReaderObject *self, PyObject *args) {
     self->fork_generation = rl_fork_generation();
     self->stopping = 0;
     Py_INCREF(state->event_type);
-    self->event_type = state->event_type;
+    Py_XSETREF(self->event_type, state->event_type);
+    Py_INCREF(batch_type);
+    Py_XSETREF(self->batch_type, batch_type);
     Py_INCREF(mapping);
     self->mapping = mapping;
     Py_RETURN_NONE;
@@ -180,6 +186,14 @@ static PyMethodDef reader_methods[] = {
      "Return a list of up to `limit` Events, waiting up to `timeout` seconds for the first.\n\n"
      "An empty list if none came. What was whole is returned before an error behind it is raised,\n"
      "by the next call. Raises ValueError (limit below 1), and what poll() raises."},
+    {"read_batch", (PyCFunction)(void (*)(void))rl_reader_read_batch, METH_FASTCALL | METH_KEYWORDS,
+     "read_batch($self, limit=65536, timeout=0.0)\n--\n\n"
+     "Return a Batch of up to `limit` events, waiting up to `timeout` seconds for the first (None: for ever).\n\n"
+     "The events come as columns over one block of memory, into which they are copied once; an empty\n"
+     "Batch (false) if none came. However large `limit` is, a Batch takes at most 64 MiB of the stream,\n"
+     "16 bytes for each event included, or one event. The GIL is free while it waits, and while it copies\n"
+     "much. What was whole is returned before an error behind it is raised, by the next call. Raises\n"
+     "ValueError (limit below 1), and what poll() raises."},
     {"view", (PyCFunction)(void (*)(void))rl_reader_view, METH_FASTCALL | METH_KEYWORDS,
      "view($self, timeout=0.0)\n--\n\n"
      "Return a View of the next event in its place in the ring, waiting up to `timeout` seconds (None: for\n"

@@ -51,20 +51,27 @@ static inline rl_status rl_entry_load(const rl_ring *ring, int64_t position, int
     return RL_OK;
 }
 
+/* `head` was just loaded, with acquire: everything up to there can be read, unless it can't be true. */
+static inline rl_status rl_reader_head(const rl_ring *ring, rl_reader *r, int64_t head) {
+    if (r->position == head)
+        return RL_EMPTY;
+    /* The writer moves the tail before the head: with this head comes a tail within a ring of it. */
+    int64_t tail = RL_LOAD_RELAXED(&ring->header->tail_offset);
+    if (RL_UNLIKELY(r->position > head ||
+                    (tail <= r->position && (uint64_t)head - (uint64_t)tail > (uint64_t)ring->capacity)))
+        return RL_CORRUPT;
+    r->head = head;
+    return RL_OK;
+}
+
 /* The next event's entry and where its data is. */
 static inline rl_status rl_reader_next(const rl_ring *ring, rl_reader *r, rl_entry *entry,
                                        const uint8_t **data) {
     if (r->position >= r->head) {
         /* Pairs with the release in rl_append_publish: every byte before this head is there. */
-        int64_t head = RL_LOAD_ACQUIRE(&ring->header->write_offset);
-        if (r->position == head)
-            return RL_EMPTY;
-        /* The writer moves the tail before the head: with this head comes a tail within a ring of it. */
-        int64_t tail = RL_LOAD_RELAXED(&ring->header->tail_offset);
-        if (RL_UNLIKELY(r->position > head ||
-                        (tail <= r->position && (uint64_t)head - (uint64_t)tail > (uint64_t)ring->capacity)))
-            return RL_CORRUPT;
-        r->head = head;
+        rl_status status = rl_reader_head(ring, r, RL_LOAD_ACQUIRE(&ring->header->write_offset));
+        if (status != RL_OK)
+            return status;
     }
     *data = rl_at(ring, r->position) + RL_ENTRY_SIZE;
     return rl_entry_load(ring, r->position, r->head, entry);
