@@ -1,9 +1,10 @@
-"""``python -m bench VERB``: run one benchmark; without a verb, list them and the questions they answer."""
+"""``python -m bench VERB ...``: run benchmarks; without a verb, list them and the questions they answer."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import sys
 
 # A verb's module has a docstring whose first line is its question, and `main(arguments) -> exit code`.
@@ -11,6 +12,9 @@ VERBS = {
     "seed": "bench.seed",
     "floor": "bench.floor",
     "one_to_one": "bench.one_to_one",
+    "columns": "bench.columns",
+    "frames": "bench.frames",
+    "async_readers": "bench.async_readers",
 }
 
 
@@ -23,21 +27,37 @@ def question(module: str) -> str:
     return lines[0] if lines else "(asks nothing)"
 
 
-def main(argv: list[str] | None = None) -> int:
+def known(word: str) -> str:
+    if word not in VERBS:
+        raise argparse.ArgumentTypeError(f"there is no {word!r}: {', '.join(VERBS)}")
+    return word
+
+
+def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m bench", description="ringlog's benchmarks. `python -m bench VERB --help` tells more."
+        prog="python -m bench",
+        usage="python -m bench [VERB ...] [--OPTION ...]",
+        description="ringlog's benchmarks, one after the other. `python -m bench VERB --help` tells a verb's"
+        " options; those given are given to every verb.",
     )
-    parser.add_argument("verb", nargs="?", choices=VERBS, metavar="VERB", help=", ".join(VERBS))
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the verb's own arguments")
-    given = parser.parse_args(argv)
-    if given.verb is None:
+    parser.add_argument("verbs", nargs="*", type=known, metavar="VERB", help=", ".join(VERBS))
+    verbs = list(itertools.takewhile(lambda word: not word.startswith("-"), argv))
+    arguments = argv[len(verbs) :]
+    parser.parse_args(verbs or arguments)
+    if not verbs:
         width = max(map(len, VERBS))
         for verb, module in VERBS.items():
             print(f"{verb:<{width}}  {question(module)}")
         return 0
-    code = importlib.import_module(VERBS[given.verb]).main(given.arguments)
-    return int(code)
+    if len(verbs) > 1 and any(word.startswith("--j") for word in arguments):
+        parser.error("--json names the file of one verb")
+    worst = 0
+    for verb in verbs:
+        if len(verbs) > 1:
+            print(f"\n== {verb}", flush=True)
+        worst = max(worst, int(importlib.import_module(VERBS[verb]).main(arguments)))
+    return worst
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -17,7 +17,7 @@ import ringlog
 from bench import method
 
 NATIVE = Path(ringlog.get_include()).parent
-SOURCES = ["mapping.c", "wait.c"]
+DISTINCT = 16  # contents: as many as PYTHON makes
 PYTHON = """
 import sys, time, ringlog
 path, size, events, batch = sys.argv[1], *map(int, sys.argv[2:])
@@ -44,13 +44,18 @@ print(took / events)
 """
 
 
-def build(folder: Path) -> Path:
-    """Compile the C loop from the headers and sources that the installed package carries."""
-    program = folder / "floor"
-    source = Path(__file__).parent / "native" / "floor.c"
+def is_below_python(source: Path) -> bool:
+    """Does a source of the package know the operating system, and not Python?"""
+    return '\n#include "platform.h"' in source.read_text(encoding="utf-8")
+
+
+def build(folder: Path, name: str = "floor") -> Path:
+    """Compile a C loop from the headers and sources that the installed package carries."""
+    program = folder / name
+    source = Path(__file__).parent / "native" / f"{name}.c"
     command = ["gcc", "-std=c11", "-O3", "-D_GNU_SOURCE", f"-I{NATIVE}", f"-I{NATIVE / 'include'}"]
-    sources = [str(source), *(str(NATIVE / name) for name in SOURCES)]
-    subprocess.run([*command, "-o", str(program), *sources, "-pthread"], check=True)
+    below = [str(path) for path in NATIVE.glob("*.c") if is_below_python(path)]
+    subprocess.run([*command, "-o", str(program), str(source), *below, "-pthread"], check=True)
     return program
 
 
@@ -75,7 +80,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--batch", type=int, default=512, help="events a batch (512)")
     parser.add_argument("--capacity", type=int, default=16 << 20, help="bytes of the ring (16 MiB)")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--quick", action="store_true", help="two rounds: does it run?")
+    parser.add_argument("--quick", action="store_true", help="two rounds, and no JSON unless --json")
     parser.add_argument("--dir", type=Path, default=Path("/dev/shm"))
     parser.add_argument("--json", type=Path, default=None)
     given = parser.parse_args(argv)
@@ -86,12 +91,12 @@ def main(argv: list[str]) -> int:
         ring = Path(folder) / "ring"
         floor, python = [str(build(Path(folder)))], [sys.executable, "-c", PYTHON]
         contestants = {
-            name: lambda c=command, b=size: sample(c, ring, given.capacity, [given.size, events, b])
-            for name, command, size in (
-                ("C, an event at a time", floor, 1),
-                ("append", python, 1),
-                ("C, batches", floor, batch),
-                ("append_many", python, batch),
+            name: lambda c=command, n=numbers: sample(c, ring, given.capacity, [given.size, events, *n])
+            for name, command, numbers in (
+                ("C, an event at a time", floor, [1, DISTINCT]),
+                ("append", python, [1]),
+                ("C, batches", floor, [batch, DISTINCT]),
+                ("append_many", python, [batch]),
             )
         }
         samples = method.interleave(contestants, rounds)
@@ -118,5 +123,6 @@ def main(argv: list[str]) -> int:
         "rate_ratios": {name: round(ratio, 4) for name, ratio in ratios.items()},
         "samples": samples,
     }
-    print(f"\nwritten to {method.save('floor', record, given.json)}")
+    if given.json or not given.quick:
+        print(f"\nwritten to {method.save('floor', record, given.json)}")
     return 0

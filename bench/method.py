@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+Sample = TypeVar("Sample")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -56,9 +57,9 @@ def turns(names: Sequence[str], rounds: int) -> Iterator[list[str]]:
         yield order[::-1] if number % 2 else order
 
 
-def interleave(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def interleave(contestants: Mapping[str, Callable[[], Sample]], rounds: int) -> dict[str, list[Sample]]:
     """One sample of each contestant a round; sample `i` of all of them stems from the same round."""
-    samples: dict[str, list[float]] = {name: [] for name in contestants}
+    samples: dict[str, list[Sample]] = {name: [] for name in contestants}
     for number, order in enumerate(turns(list(contestants), rounds), start=1):
         for name in order:
             progress(f"round {number}/{rounds}: {name}")

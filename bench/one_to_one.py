@@ -9,9 +9,7 @@ processes are started and attached before. The contestants take turns.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,8 +17,8 @@ from typing import Any
 
 import ringlog
 from bench import method
+from bench.processes import CONTEXT, exchange, report
 
-CONTEXT = multiprocessing.get_context("spawn")
 KINDS = 256  # distinct messages, so that a stale or a swapped one shows
 
 
@@ -28,11 +26,11 @@ def payloads(size: int) -> list[bytes]:
     return [bytes([k]) * size for k in range(KINDS)]
 
 
-def report(done: Any, received: int, events: int, wrong: int) -> None:
+def complete(done: Any, received: int, events: int, wrong: int) -> None:
     """Send the time of the last check, or fail."""
     if received != events or wrong:
         raise SystemExit(f"{received} of {events} received, {wrong} wrong")
-    done.send(time.perf_counter_ns())
+    report(done)
 
 
 def receive(source: Any, method_name: str, events: int, size: int, done: Any) -> None:
@@ -44,7 +42,7 @@ def receive(source: Any, method_name: str, events: int, size: int, done: Any) ->
     for number in range(events):
         if take() != expected[number & 255]:
             wrong += 1
-    report(done, events, events, wrong)
+    complete(done, events, events, wrong)
 
 
 def receive_ring(path: str, events: int, size: int, done: Any) -> None:
@@ -55,7 +53,7 @@ def receive_ring(path: str, events: int, size: int, done: Any) -> None:
         for event in reader:
             if event.data != expected[event.sequence & 255]:
                 wrong += 1
-        report(done, reader.sequence, events, wrong)
+        complete(done, reader.sequence, events, wrong)
 
 
 def receive_ring_lists(path: str, events: int, size: int, done: Any) -> None:
@@ -69,24 +67,15 @@ def receive_ring_lists(path: str, events: int, size: int, done: Any) -> None:
                     if event.data != expected[event.sequence & 255]:
                         wrong += 1
         except ringlog.StreamEnded:
-            report(done, reader.sequence, events, wrong)
+            complete(done, reader.sequence, events, wrong)
 
 
 def timed(
     target: Callable[..., None], arguments: tuple[Any, ...], send: Callable[[], None], events: int
 ) -> float:
-    """Events a second: start the receiver, wait until it is ready, send."""
-    ours, theirs = CONTEXT.Pipe()
-    receiver = CONTEXT.Process(target=target, args=(*arguments, theirs))
-    receiver.start()
-    theirs.close()
-    if ours.recv() != "ready":
-        raise SystemExit("the receiver did not start")
-    start = time.perf_counter_ns()  # CLOCK_MONOTONIC: the same in both processes
-    send()
-    end: int = ours.recv()
-    receiver.join()
-    return events / ((end - start) / 1e9)
+    """Events a second."""
+    seconds, _ = exchange(target, arguments, send)
+    return events / seconds
 
 
 def run_ring(folder: Path, events: int, size: int, batch: int) -> float:
@@ -141,7 +130,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--size", type=int, default=64, help="bytes a message (64)")
     parser.add_argument("--events", type=int, default=1 << 20, help="messages through a ring (1,048,576)")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--quick", action="store_true", help="two short rounds: does it run?")
+    parser.add_argument("--quick", action="store_true", help="two short rounds, and no JSON unless --json")
     parser.add_argument("--dir", type=Path, default=Path("/dev/shm"))
     parser.add_argument("--json", type=Path, default=None)
     given = parser.parse_args(argv)
@@ -169,5 +158,6 @@ def main(argv: list[str]) -> int:
         "events_per_second": {name: s.record() for name, s in spreads.items()},
         "samples": samples,
     }
-    print(f"\nwritten to {method.save('one_to_one', record, given.json)}")
+    if given.json or not given.quick:
+        print(f"\nwritten to {method.save('one_to_one', record, given.json)}")
     return 0

@@ -35,7 +35,7 @@ DISTINCT = 64  # contents, which together stay in a core's own cache
 class Result:
     """A row's samples, in nanoseconds a pass, as rates."""
 
-    samples: list[float]
+    samples: Sequence[float]
     messages: int
     size: int
 

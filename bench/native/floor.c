@@ -4,8 +4,9 @@
  * the same headers: no Python objects, no calls through a type, no errors to report. Nothing that does the
  * same work can be faster than this by much; the distance is what Python costs.
  *
- * Usage: floor RING SEMAPHORE SIZE EVENTS BATCH   (prints nanoseconds per event; the first pass warms up)
- * BATCH 1: lock, clock and publication for each event, as append. More: for each batch, as append_many.
+ * Usage: floor RING SEMAPHORE SIZE EVENTS BATCH DISTINCT   (prints nanoseconds per event; the first pass
+ * warms up). BATCH 1: lock, clock and publication for each event, as append. More: for each batch, as
+ * append_many. DISTINCT, a power of two: contents, side by side, taken in turn.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,8 +19,8 @@
 #include "ringlog/sleepers.h"
 #include "ringlog/writer.h"
 
-static int64_t run(rl_mapping *map, sem_t *sem, const rl_checksum_impl *sum, char **payloads, uint32_t size,
-                   int64_t events, int64_t batch) {
+static int64_t run(rl_mapping *map, sem_t *sem, const rl_checksum_impl *sum, const char *payloads,
+                   uint32_t size, int64_t events, int64_t batch, int64_t distinct) {
     rl_ring *ring = &map->ring;
     rl_header *h = ring->header;
     rl_writer_slot *slot = &h->writers[RL_MAX_WRITERS - 1];
@@ -41,7 +42,7 @@ static int64_t run(rl_mapping *map, sem_t *sem, const rl_checksum_impl *sum, cha
         }
         int64_t now = rl_now();
         for (int64_t k = 0; k < batch; k++)
-            rl_append_put(ring, &a, now, payloads[(done + k) & 15], size, sum->copy);
+            rl_append_put(ring, &a, now, payloads + ((done + k) & (distinct - 1)) * size, size, sum->copy);
         rl_append_publish(ring, &a);
         RL_STORE_RELAXED(&slot->last_publish, now);
         rl_owner_release(h);
@@ -60,22 +61,20 @@ static int64_t run(rl_mapping *map, sem_t *sem, const rl_checksum_impl *sum, cha
 
 int main(int argc, char **argv) {
     rl_mapping map;
-    if (argc != 6)
+    if (argc != 7)
         return 2;
     int fd = open(argv[1], O_RDWR);
     sem_t *sem = sem_open(argv[2], 0);
     uint32_t size = (uint32_t)atol(argv[3]);
-    int64_t events = atoll(argv[4]), batch = atoll(argv[5]), ns = -1;
+    int64_t events = atoll(argv[4]), batch = atoll(argv[5]), distinct = atoll(argv[6]), ns = -1;
     if (fd < 0 || sem == SEM_FAILED || rl_mapping_open(&map, fd, RL_MAP_WRITE, 1) != 0)
         return 1;
-    char *payloads[16];
-    for (int k = 0; k < 16; k++) {
-        payloads[k] = malloc(size + 1);
-        memset(payloads[k], 'a' + k, size);
-    }
+    char *payloads = malloc((size_t)distinct * size + 1);
+    for (int64_t k = 0; k < distinct; k++)
+        memset(payloads + k * size, 'a' + (int)(k & 15), size);
     const rl_checksum_impl *sum = rl_checksum_best(getauxval(AT_HWCAP));
     for (int pass = 0; pass < 2; pass++)
-        ns = run(&map, sem, sum, payloads, size, events, batch);
+        ns = run(&map, sem, sum, payloads, size, events, batch, distinct);
     if (ns < 0)
         return 1;
     printf("%.3f\n", (double)ns / (double)events);
