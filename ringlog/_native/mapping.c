@@ -76,14 +76,18 @@ uint8_t *rl_map_twice(int fd, int64_t offset, int64_t capacity, int protection, 
     return at;
 }
 
+void rl_populate(uint8_t *data, int64_t capacity, int write) {
+    if (capacity <= POPULATE_LIMIT) /* advice: an old kernel knows it not, and nothing depends on it */
+        (void)madvise(data, 2 * (size_t)capacity, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+}
+
 static int map_data(rl_mapping *m, int64_t data_start, int64_t capacity, int populate) {
     int protection = m->mode == RL_MAP_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
     m->ring.data = rl_map_twice(m->fd, data_start, capacity, protection, &m->data_base, &m->data_bytes);
     if (!m->ring.data)
         return -errno;
-    if (populate && capacity <= POPULATE_LIMIT) /* advice: an old kernel knows it not, and nothing depends on it */
-        (void)madvise(m->ring.data, 2 * (size_t)capacity,
-                      m->mode == RL_MAP_WRITE && m->in_memory ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+    if (populate)
+        rl_populate(m->ring.data, capacity, m->mode == RL_MAP_WRITE && m->in_memory);
     return 0;
 }
 

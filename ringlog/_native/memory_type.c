@@ -65,7 +65,10 @@ WindowObject *rl_window_new(CoreState *state, const rl_mapping *mapping) {
         return NULL;
     self->window.data = NULL;
     self->window.linked = 0;
-    int error = rl_window_open(&self->window, mapping);
+    int error;
+    Py_BEGIN_ALLOW_THREADS
+    error = rl_window_open(&self->window, mapping);
+    Py_END_ALLOW_THREADS
     if (!error)
         return self;
     Py_DECREF(self);

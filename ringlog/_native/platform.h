@@ -40,6 +40,10 @@ int rl_mapping_fd(const rl_mapping *m); /* our descriptor, or -EBADF if it leads
  * help. NULL: errno; *base, if it isn't MAP_FAILED, is still to be unmapped. */
 uint8_t *rl_map_twice(int fd, int64_t offset, int64_t capacity, int protection, void **base, size_t *bytes);
 
+/* Fault such a mapping's pages in now, unless it is so large that this would take long. `write`: as if written,
+ * which on a disk would make all of them dirty. */
+void rl_populate(uint8_t *data, int64_t capacity, int write);
+
 /* A lease: a lock on one byte that lives as long as a mapping which no child inherits. */
 typedef struct rl_lease {
     void *page; /* NULL: none */

@@ -52,6 +52,7 @@ int rl_window_open(rl_window *w, const rl_mapping *m) {
             munmap(w->base, w->bytes);
         return error;
     }
+    rl_populate(w->data, m->ring.capacity, m->in_memory); /* else a first lap of claims meets a fault a page */
     link_window(w);
     return 0;
 }
