@@ -1,14 +1,16 @@
 """What `async for event in reader` does when there is nothing to read. Imported at the first such wait.
 
-Each loop listens to a duplicate of the reader's descriptor, only while a task of it waits. The loop opens it
-and closes it, so whatever another thread does to the reader, the loop never listens to a closed descriptor
-or to one whose number is somebody else's by now.
+Each loop listens to a duplicate of the reader's descriptor. The loop opens it and closes it, so whatever
+another thread does to the reader, the loop never listens to a closed descriptor or to one whose number is
+somebody else's by now. It goes on listening between waits, and stops when it hears something that no task
+waits for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import weakref
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,17 +30,19 @@ async def next_event(reader: Reader, *, give_way: bool) -> Event:
     while (event := reader.poll()) is None:
         bell = reader._bells.get(loop)
         if bell is None:
+            for other in [other for other in reader._bells if other.is_closed()]:
+                del reader._bells[other]
             bell = reader._bells[loop] = Bell(reader, loop)
         await bell.wait()
     return event
 
 
 class Bell:
-    """The tasks of one loop that wait for one reader. It rings once: they all look, and wait again by a new
-    one. (Listening on would call us again and again until a task has drained the descriptor.)"""
+    """The tasks of one loop that wait for one reader. When it rings, they all look, and wait again."""
 
     def __init__(self, reader: Reader, loop: asyncio.AbstractEventLoop) -> None:
-        self._reader = reader
+        # Not the reader itself: the loop holds us, and a reader that nobody reads any more may go.
+        self._reader = weakref.ref(reader)
         self._loop = loop
         self._pid = os.getpid()
         self._waiting: set[asyncio.Future[None]] = set()
@@ -46,7 +50,7 @@ class Bell:
         try:
             loop.add_reader(self._fd, self._ring)
         except BaseException:
-            os.close(self._fd)
+            self._close()
             raise
 
     async def wait(self) -> None:
@@ -54,26 +58,39 @@ class Bell:
         self._waiting.add(future)
         try:
             await future
-        finally:
+        except BaseException:  # cancelled; or collected, perhaps after the loop was closed
             self._waiting.discard(future)
             if not self._waiting:
                 self._put_away()
+            raise
 
     def _ring(self) -> None:
-        self._put_away()
+        reader = self._reader()
+        if reader is not None and reader._quiet:
+            return  # a task has emptied it since the loop saw this
+        if not self._waiting:
+            self._put_away()  # listening on would call us again and again until a task has emptied it
+            return
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)
+        self._waiting.clear()
 
     def _put_away(self) -> None:
         if self._fd < 0:
             return
+        reader = self._reader()
+        if reader is not None and reader._bells.get(self._loop) is self:
+            del reader._bells[self._loop]
+        # In a forked child the parent's epoll is shared: this would make the parent deaf.
+        if self._pid == os.getpid() and not self._loop.is_closed():
+            self._loop.remove_reader(self._fd)
+        self._close()
+
+    def _close(self) -> None:
         fd, self._fd = self._fd, -1
-        del self._reader._bells[self._loop]
-        try:
-            # A task may be collected after its loop has closed; or in a forked child, which shares the
-            # parent's epoll and would make the parent deaf.
-            if not self._loop.is_closed() and self._pid == os.getpid():
-                self._loop.remove_reader(fd)
-        finally:
+        if fd >= 0:
             os.close(fd)
+
+    def __del__(self) -> None:
+        self._close()  # its loop was closed with nobody waiting

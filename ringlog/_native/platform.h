@@ -89,10 +89,16 @@ void rl_wake_all(uint32_t *futex);
 /* An event behind `position`, or that there will be none: the reader that we tell finds out which. */
 int rl_has_news(const rl_ring *ring, int64_t position);
 
+/* What a reader has learned from waiting; zeros at first. */
+typedef struct rl_patience {
+    int64_t spin; /* ns that looking again and again is worth before sleeping */
+    int64_t lull; /* ns not to look at all, since a busy writer was met each time */
+} rl_patience;
+
 /* Wait for something behind `position`, for at most `limit` ns and never more than 100 ms. 1: there is
- * something. *spin is the caller's memory of what spinning is worth. */
+ * something. */
 int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait, int announce, int first,
-                 int64_t *spin);
+                 rl_patience *patience);
 /* Wait until the reader in `slot` needs nothing before `position`, at most `limit` ns, never over 5 ms. */
 void rl_wait_room(const rl_ring *ring, int slot, int64_t position, int64_t limit);
 /* Wait for a token for at most `limit` ns. 1: we have it. */

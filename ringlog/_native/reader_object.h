@@ -25,7 +25,7 @@ typedef struct ReaderObject {
     int64_t overrun_from;  /* >= 0: events from this sequence on are already known to be lost */
     int64_t lost;          /* events, so far */
     int64_t not_before;    /* skip events before this time; 0: none */
-    int64_t spin;
+    rl_patience patience;
     uint64_t fork_generation;
     rl_turn turn;
     struct ViewObject *views; /* open ones, the oldest first; not counted */

@@ -215,7 +215,7 @@ Taken rl_reader_wait(ReaderObject *self, int64_t deadline, int64_t slice) {
     rl_ring ring = self->ring;
     int64_t position = self->at.position;
     Py_BEGIN_ALLOW_THREADS
-    rl_wait_head(&ring, position, limit, wait, announce, slice == 0, &self->spin);
+    rl_wait_head(&ring, position, limit, wait, announce, slice == 0, &self->patience);
     Py_END_ALLOW_THREADS
     if (PyErr_CheckSignals() < 0 || !rl_reader_usable(self))
         return FAILED;

@@ -174,6 +174,11 @@ static PyObject *reader_state(ReaderObject *self, void *Py_UNUSED(closure)) {
     return PyUnicode_FromString(state);
 }
 
+/* Does the descriptor wait for news? Not if there is none, or no descriptor. */
+static PyObject *reader_quiet(ReaderObject *self, void *Py_UNUSED(closure)) {
+    return PyBool_FromLong(self->watch.source != NULL && !RL_LOAD_RELAXED(&self->watch.fired));
+}
+
 static PyMethodDef reader_methods[] = {
     {"poll", (PyCFunction)rl_reader_poll, METH_NOARGS,
      "poll($self)\n--\n\n"
@@ -241,6 +246,7 @@ static PyGetSetDef reader_getset[] = {
     {"lag", (getter)reader_lag, NULL,
      "How many events have been published that this reader has not read. Raises ClosedError.", NULL},
     {"_state", (getter)reader_state, NULL, NULL, NULL},
+    {"_quiet", (getter)reader_quiet, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 static PyType_Slot reader_slots[] = {{Py_tp_new, reader_new},

@@ -18,6 +18,9 @@
 #define LONGEST_ROOM_SLEEP (5 * MILLISECOND)
 #define LONGEST_SPIN (50 * MICROSECOND)
 #define SHORTEST_SPIN (1 * MICROSECOND)
+#define SHORTEST_LULL 500
+#define LONGEST_LULL (2 * MICROSECOND)
+#define AT_ONCE 500 /* ns: news that was there already, or came while we looked for the first time */
 #define POLL_INTERVAL (1 * MILLISECOND) /* of a reader that may not announce that it sleeps */
 
 static int64_t read_clock(clockid_t id) {
@@ -78,9 +81,26 @@ static int spin_for(const rl_ring *ring, int64_t position, int64_t ns, int yield
     return rl_has_news(ring, position);
 }
 
+/* A reader as fast as its writer stands at the head, and takes the head's cache line, and the next entry's, from
+ * the writer for each single event: both get half as far. So if the writer was busy when we looked, we let it
+ * get ahead for a moment the next time. */
+static int spin_behind(const rl_ring *ring, int64_t position, int64_t ns, int64_t *lull) {
+    int64_t start = rl_monotonic(), rest = *lull < ns ? *lull : ns;
+    while (rl_monotonic() - start < rest)
+        for (int k = 0; k < 4; k++)
+            RL_PAUSE();
+    int found = spin_for(ring, position, ns - rest, 0);
+    if (!found || rl_monotonic() - start > rest + AT_ONCE)
+        *lull = 0;
+    else
+        *lull = *lull == 0 ? SHORTEST_LULL : *lull * 2 < LONGEST_LULL ? *lull * 2 : LONGEST_LULL;
+    return found;
+}
+
 int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait, int announce, int first,
-                 int64_t *spin) {
+                 rl_patience *patience) {
     rl_header *h = ring->header;
+    int64_t *spin = &patience->spin;
     if (limit > LONGEST_SLEEP)
         limit = LONGEST_SLEEP;
     if (limit <= 0)
@@ -90,7 +110,7 @@ int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait,
     if (wait == RL_WAIT_ADAPTIVE && first) {
         if (*spin == 0)
             *spin = LONGEST_SPIN / 4;
-        if (cores() > 1 && spin_for(ring, position, *spin < limit ? *spin : limit, 0)) {
+        if (cores() > 1 && spin_behind(ring, position, *spin < limit ? *spin : limit, &patience->lull)) {
             *spin = *spin * 2 < LONGEST_SPIN ? *spin * 2 : LONGEST_SPIN;
             return 1;
         }
