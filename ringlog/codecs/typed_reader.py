@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from ringlog._core import Event
 from ringlog.codecs.codec import Codec, decode
@@ -97,7 +97,7 @@ class TypedReader(Generic[T]):
         return self._decode(self._next_ahead() or next(self._reader))
 
     def __aiter__(self) -> AsyncIterator[Decoded[T]]:
-        return _AsyncValues(self, aiter(cast("AsyncIterable[Event]", self._reader)))
+        return _AsyncValues(self, aiter(self._reader))
 
     # ---- places ----
 
