@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import threading
 from collections.abc import Callable
 
 import numpy as np
-from oracle import decode
+from oracle import RingFile, decode
 
 import ringlog
 
@@ -66,3 +67,55 @@ def lap(writer: ringlog.Writer, path: str, laps: int = 3) -> None:
     assert [event.data for event in decode(path)][-20:] == [
         pattern(n, 484) for n in range(number - 19, number + 1)
     ]
+
+
+SIZE = 1000 - 16  # 65 events of these fit into a ring of CAPACITY
+
+
+def head(path: str) -> tuple[int, int]:
+    with RingFile(path, writable=False) as file:
+        return file.pair("head")
+
+
+def assert_free(path: str) -> None:
+    """The lock is: another writer gets it without waiting."""
+    with RingFile(path, writable=False) as file:
+        assert file["owner"] == 0
+    with ringlog.Writer(path, timeout=0) as other:
+        other.append(b"free")
+
+
+class Boom(Exception):
+    pass
+
+
+def asleep_in_turn(thread: threading.Thread) -> bool:
+    with open(f"/proc/self/task/{thread.native_id}/stat") as stream:
+        return stream.read().rpartition(")")[2].split()[0] == "S"
+
+
+def fill(writer: ringlog.Writer, count: int) -> int:
+    """Append events that know their sequence; how many went in."""
+    for done in range(count):
+        try:
+            with writer.claim(SIZE) as view:
+                view[:] = bytes(SIZE)
+                at = ringlog.info(writer._path).event_count
+                view[:6] = b"%06d" % at
+        except ringlog.RingFull:
+            return done
+    return count
+
+
+def opened(view: ringlog._core.View | None) -> ringlog._core.View:
+    assert view is not None
+    return view
+
+
+def cursor(path: str) -> int | None:
+    [slot] = [slot for slot in RingFile(path, writable=False).reader_slots() if slot.status]
+    return slot.sequence
+
+
+def tail(path: str) -> int:
+    return ringlog.info(path).tail_count
