@@ -8,7 +8,7 @@ import os
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -21,17 +21,16 @@ from ringlog.errors import (
     RingRemoved,
     StreamEnded,
 )
+from ringlog.places import Start, check_name, check_start, unix_nanoseconds
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from ringlog.aio import Bell
 
-Start = Literal["latest", "oldest"] | int | datetime
 _Answer = TypeVar("_Answer")
 _WAITS = ("adaptive", "spin", "yield", "sleep")
 _IN_A_ROW = 100  # events that `async for` takes without waiting before other tasks get a turn
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Reader(_core.Reader):
@@ -70,8 +69,8 @@ class Reader(_core.Reader):
         wait: Literal["adaptive", "spin", "yield", "sleep"] = "adaptive",
         open_timeout: float = 0.0,
     ) -> None:
-        _check_start(start)
-        raw_name = _check_name(name)
+        check_start(start)
+        raw_name = check_name(name)
         if on_overrun not in ("raise", "skip"):
             raise ValueError(f'on_overrun must be "raise" or "skip", not {on_overrun!r}')
         if wait not in _WAITS:
@@ -145,7 +144,7 @@ class Reader(_core.Reader):
         elif start == "oldest":
             place = self._ask(self._mapping.tail)
         elif isinstance(start, datetime):
-            not_before = _unix_nanoseconds(start)
+            not_before = unix_nanoseconds(start)
             place = self._find(self._mapping.seek_time, not_before)
         else:
             assert isinstance(start, int)
@@ -225,7 +224,7 @@ class Reader(_core.Reader):
         Raises ValueError (a sequence beyond the next event), CorruptStream, ClosedError. A sequence that
         is gone raises Overrun at the next read.
         """
-        _check_start(start)
+        check_start(start)
         if self._state != "open":
             self._unusable()
         self._go_to(start)
@@ -302,31 +301,3 @@ class Reader(_core.Reader):
 
 def _reopen(kind: type[Reader], path: str, arguments: dict[str, Any]) -> Reader:
     return kind(path, **arguments)
-
-
-def _check_start(start: object) -> None:
-    if start in ("latest", "oldest") or isinstance(start, datetime):
-        return
-    if isinstance(start, bool) or not isinstance(start, int):
-        if isinstance(start, str):
-            raise ValueError(f'start must be "latest", "oldest", a sequence or a datetime, not {start!r}')
-        raise TypeError(f"start must be a str, an int or a datetime, not {type(start).__name__}")
-    if start < 0:
-        raise ValueError(f"a sequence is 0 or more, not {start}")
-
-
-def _check_name(name: str | None) -> bytes:
-    if name is None:
-        return b""
-    if not isinstance(name, str):
-        raise TypeError(f"name must be a str, not {type(name).__name__}")
-    raw = name.encode()
-    if not 1 <= len(raw) <= _core.NAME_BYTES:
-        raise ValueError(f"a name has 1 to {_core.NAME_BYTES} bytes of UTF-8, not {len(raw)}")
-    return raw
-
-
-def _unix_nanoseconds(moment: datetime) -> int:
-    """Exact to the microsecond that a datetime knows. Naive is local time."""
-    nanoseconds = (moment.astimezone(timezone.utc) - _EPOCH) // timedelta(microseconds=1) * 1000
-    return max(0, min(nanoseconds, (1 << 63) - 1))  # what a timestamp can be: 1970 to 2262

@@ -13,7 +13,8 @@ from ringlog.codecs.codec import Codec, decode
 from ringlog.codecs.decoded import Decoded
 from ringlog.codecs.typed_view import TypedView
 from ringlog.errors import ClosedError
-from ringlog.reader import Reader, Start
+from ringlog.places import Start
+from ringlog.reader import Reader
 
 T = TypeVar("T")
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 from oracle import RingFile
 from processes import GENEROUS
 
 import ringlog
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 THREAD = "ringlog-waker"
 LONGEST_SLEEP = 0.1  # of the native thread
@@ -82,3 +87,14 @@ def switches(task: Path) -> int:
 
 def open_descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
+
+
+async def everything(reader: ringlog.Reader) -> list[bytes]:
+    return [event.data async for event in reader]
+
+
+async def waits(*readers: ringlog.Reader, tasks: int = 1) -> None:
+    """Return when so many tasks of this loop wait for each of them."""
+    loop = asyncio.get_running_loop()
+    while not all(loop in r._bells and len(r._bells[loop]._waiting) == tasks for r in readers):
+        await asyncio.sleep(0)

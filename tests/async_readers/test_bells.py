@@ -6,16 +6,13 @@ import asyncio
 import gc
 import warnings
 import weakref
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from descriptor_support import open_descriptors
+from descriptor_support import Run, open_descriptors
 
 import ringlog
 from ringlog import aio
-
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 async def until(condition: Callable[[], object]) -> None:
