@@ -93,7 +93,10 @@ class Writer(_core.Writer):
                 continue
             seen = mapping.snapshot()
             if capacity is not None and capacity != seen["capacity"]:
-                raise ValueError(f"{self._path} has a capacity of {seen['capacity']}, not {capacity}")
+                raise ValueError(
+                    f"{self._path} has a capacity of {seen['capacity']}, not {capacity}: "
+                    "leave it out, or unlink the ring"
+                )
             if self._interval is not None:
                 if seen["in_memory"]:
                     if created:
@@ -133,12 +136,18 @@ class Writer(_core.Writer):
 
     def _too_large(self, size: int, limit: int, batch: bool) -> None:
         what = "a batch with its 16-byte entries" if batch else "an event"
-        raise EventTooLarge(f"{what} can have {limit} bytes in this ring, not {size}")
+        raise EventTooLarge(
+            f"{what} can have {limit} bytes in this ring, not {size}: "
+            f"{'append fewer at once, or ' if batch else ''}make a ring of a larger capacity"
+        )
 
     def _ring_full(self, slot: int) -> None:
         seen = slots.reader_slot(self._mapping, slot)
         name = f"{seen.name!r}, " if seen.name else ""
-        raise RingFull(f"no room: the reader {name}{liveness.describe(seen.pid, seen.start_time)} is behind")
+        who = f"{name}{liveness.describe(seen.pid, seen.start_time)}"
+        raise RingFull(
+            f"no room: the reader {who} is behind: let it read on, close it, or make a larger ring"
+        )
 
     def _session_lost(self) -> None:
         raise WriterBusy(f"{self._path}: the write lock was taken from this Writer")
@@ -147,7 +156,7 @@ class Writer(_core.Writer):
         raise WriterBusy("another thread is writing with this Writer")
 
     def _reentered(self) -> None:
-        raise WriterBusy("this thread is inside a call, or a claim, of this Writer already")
+        raise WriterBusy("this thread is inside a claim or another call of this Writer: leave that first")
 
     def _claim_over(self) -> None:
         raise ClosedError("this claim is over: its block was left; make another")

@@ -38,6 +38,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> object:
     """The codecs that need another package are imported when they are first asked for."""
     if name == "ArrayCodec":
