@@ -30,8 +30,9 @@ async def next_event(reader: Reader, *, give_way: bool) -> Event:
     while (event := reader.poll()) is None:
         bell = reader._bells.get(loop)
         if bell is None:
-            for other in [other for other in reader._bells if other.is_closed()]:
-                del reader._bells[other]
+            for other in list(reader._bells):  # other threads have loops of their own, and do the same
+                if other.is_closed():
+                    reader._bells.pop(other, None)
             bell = reader._bells[loop] = Bell(reader, loop)
         await bell.wait()
     return event
@@ -46,8 +47,11 @@ class Bell:
         self._loop = loop
         self._pid = os.getpid()
         self._waiting: set[asyncio.Future[None]] = set()
+        self._fd = -1
         self._fd = os.dup(reader.fileno())
         try:
+            # Still open: so no other thread had closed it, and that was its number when we duplicated it.
+            reader.fileno()
             loop.add_reader(self._fd, self._ring)
         except BaseException:
             self._close()
@@ -80,8 +84,8 @@ class Bell:
         if self._fd < 0:
             return
         reader = self._reader()
-        if reader is not None and reader._bells.get(self._loop) is self:
-            del reader._bells[self._loop]
+        if reader is not None:
+            reader._bells.pop(self._loop, None)
         # In a forked child the parent's epoll is shared: this would make the parent deaf.
         if self._pid == os.getpid() and not self._loop.is_closed():
             self._loop.remove_reader(self._fd)

@@ -280,6 +280,7 @@ class Reader(_core.Reader):
         if hasattr(self, "_mapping"):
             if self._state == "open" and self._pid == os.getpid():
                 warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            self._drop_views()  # collected together with us, and perhaps behind us
             with contextlib.suppress(Exception):
                 self.close()
 

@@ -76,6 +76,8 @@ rl_place rl_reader_oldest_view(const ReaderObject *self);
 Taken rl_reader_rearm(ReaderObject *self, int sole);
 /* The ring is gone; NOTHING if events from before that are still to be read. */
 Taken rl_reader_removed(ReaderObject *self);
+/* End all open views, without a word. For a reader that is collected together with them. */
+void rl_reader_drop_views(ReaderObject *self);
 /* Whatever was asked for before is finished now, and a loss that was told is known. */
 void rl_reader_finish_previous(ReaderObject *self);
 

@@ -150,6 +150,11 @@ static PyObject *reader_finish(ReaderObject *self, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
+static PyObject *reader_drop_views(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
+    rl_reader_drop_views(self);
+    Py_RETURN_NONE;
+}
+
 static PyObject *reader_iter(PyObject *self) {
     Py_INCREF(self);
     return self;
@@ -231,6 +236,7 @@ static PyMethodDef reader_methods[] = {
     {"_detach", (PyCFunction)reader_detach, METH_NOARGS, NULL},
     {"_place", (PyCFunction)reader_place, METH_VARARGS, NULL},
     {"_finish", (PyCFunction)reader_finish, METH_NOARGS, NULL},
+    {"_drop_views", (PyCFunction)reader_drop_views, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 static PyMemberDef reader_members[] = {

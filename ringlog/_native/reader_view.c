@@ -185,6 +185,18 @@ static void view_finalize(PyObject *object) {
     PyErr_Restore(type, value, trace);
 }
 
+void rl_reader_drop_views(ReaderObject *self) {
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    while (self->views) {
+        ViewObject *view = self->views;
+        view->state = VIEW_OVER;
+        rl_memory_take_back(view->memory, view->bytes);
+        let_go(view);
+    }
+    PyErr_Restore(type, value, trace);
+}
+
 /* ---- the type ---- */
 
 static PyObject *view_enter(ViewObject *self, PyObject *Py_UNUSED(ignored)) {

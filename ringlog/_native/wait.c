@@ -81,16 +81,23 @@ static int spin_for(const rl_ring *ring, int64_t position, int64_t ns, int yield
     return rl_has_news(ring, position);
 }
 
+/* Is there exactly one event behind `position`? A guess, for a hint: the entry may be overwritten. */
+static int one_alone(const rl_ring *ring, int64_t position) {
+    rl_entry entry;
+    memcpy(&entry, rl_at(ring, position), sizeof entry);
+    return RL_LOAD_RELAXED(&ring->header->write_offset) <= position + RL_ENTRY_SIZE + (int64_t)entry.size;
+}
+
 /* A reader as fast as its writer stands at the head, and takes the head's cache line, and the next entry's, from
  * the writer for each single event: both get half as far. So if the writer was busy when we looked, we let it
- * get ahead for a moment the next time. */
+ * get ahead for a moment the next time. An event that is still alone then only waited for us: no such writer. */
 static int spin_behind(const rl_ring *ring, int64_t position, int64_t ns, int64_t *lull) {
     int64_t start = rl_monotonic(), rest = *lull < ns ? *lull : ns;
     while (rl_monotonic() - start < rest)
         for (int k = 0; k < 4; k++)
             RL_PAUSE();
     int found = spin_for(ring, position, ns - rest, 0);
-    if (!found || rl_monotonic() - start > rest + AT_ONCE)
+    if (!found || rl_monotonic() - start > rest + AT_ONCE || (rest && one_alone(ring, position)))
         *lull = 0;
     else
         *lull = *lull == 0 ? SHORTEST_LULL : *lull * 2 < LONGEST_LULL ? *lull * 2 : LONGEST_LULL;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import warnings
 import weakref
 from collections.abc import Callable
@@ -113,3 +114,69 @@ def test_closed_loops_leave_no_descriptors(ring: str) -> None:
         reader._bells.clear()
         gc.collect()
         assert open_descriptors() == before
+
+
+def test_without_descriptors_the_error_is_all(ring: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bell that could not be made leaves nothing, and says nothing when it is collected."""
+
+    def refuse(fd: int) -> int:
+        raise OSError(24, "Too many open files")
+
+    async def main() -> None:
+        with ringlog.Reader(ring) as reader:
+            monkeypatch.setattr("os.dup", refuse)
+            with pytest.raises(OSError, match="Too many"):
+                await reader.__anext__()
+            gc.collect()
+            assert not reader._bells
+
+    run(main())
+
+
+def test_a_reader_closed_while_its_descriptor_is_duplicated(
+    ring: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another thread, just then: its number may be another file's, which nobody must listen to."""
+    known = os.dup
+
+    def close_meanwhile(fd: int) -> int:
+        reader.close()
+        return known(1)
+
+    async def main() -> None:
+        before = open_descriptors() - 1  # the reader's
+        monkeypatch.setattr("os.dup", close_meanwhile)
+        with pytest.raises(ringlog.ClosedError):
+            await reader.__anext__()
+        assert open_descriptors() < before + 1
+
+    with ringlog.Reader(ring) as reader:
+        reader.fileno()
+        run(main())
+
+
+class ClosedLoop:
+    """A loop that is closed; while it is asked, another thread tidies up."""
+
+    def __init__(self, bells: dict[object, object]) -> None:
+        self.bells = bells
+
+    def is_closed(self) -> bool:
+        for other in list(self.bells):
+            if isinstance(other, ClosedLoop):
+                del self.bells[other]
+        return True
+
+
+def test_what_another_thread_tidied_away_is_no_error(ring: str, run: Run) -> None:
+    async def main() -> None:
+        with ringlog.Reader(ring) as reader, ringlog.Writer(ring) as writer:
+            for _ in range(3):
+                reader._bells[ClosedLoop(reader._bells)] = None
+            task = asyncio.ensure_future(reader.__anext__())
+            await until(lambda: asyncio.get_running_loop() in reader._bells or task.done())
+            assert len(reader._bells) == 1
+            writer.append(b"x")
+            assert (await task).data == b"x"
+
+    run(main())

@@ -121,6 +121,7 @@ def test_a_cycle_with_its_reader(ring_path: str, writer: ringlog.Writer, elsewhe
         gc.collect()
     assert not thread.is_alive()
     assert mapped(ring_path) == pieces
+    assert ringlog.info(ring_path).readers == ()  # its slot is free, and not only a dead reader's
     assert fill(writer, 300) == 300
 
 
