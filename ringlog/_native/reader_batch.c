@@ -109,14 +109,13 @@ PyObject *rl_reader_read_batch(ReaderObject *self, PyObject *const *args, Py_ssi
     Py_ssize_t limit = rl_parse_limit(given[0], 65536);
     if (limit < 0)
         return NULL;
-    int64_t wait = given[1] ? rl_parse_timeout(given[1]) : 0, deadline = rl_deadline(wait);
-    int entered = wait == -2 ? -1 : rl_reader_enter(self, deadline);
+    int64_t deadline;
+    int entered = rl_reader_begin(self, given[1], &deadline);
     if (entered < 0)
         return NULL;
     Taken taken = NOTHING;
     int64_t sequence = self->at.sequence;
     if (entered) {
-        rl_reader_finish_previous(self);
         taken = wait_and_take_batch(self, deadline, limit, &batch);
         sequence = self->at.sequence;
         rl_turn_leave(&self->turn);

@@ -20,18 +20,28 @@ PyObject *rl_reader_poll(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
     return NULL;
 }
 
+int rl_reader_begin(ReaderObject *self, PyObject *timeout, int64_t *deadline) {
+    int64_t limit = timeout ? rl_parse_timeout(timeout) : 0;
+    if (limit == -2)
+        return -1;
+    *deadline = rl_deadline(limit);
+    int entered = rl_reader_enter(self, *deadline);
+    if (entered > 0)
+        rl_reader_finish_previous(self);
+    return entered;
+}
+
 PyObject *rl_reader_read(ReaderObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
     static const char *const names[] = {"timeout", NULL};
     PyObject *timeout = Py_None, *event = NULL;
     if (!rl_optional_arguments("read", names, args, nargs, kwnames, &timeout))
         return NULL;
-    int64_t limit = rl_parse_timeout(timeout), deadline = rl_deadline(limit);
-    int entered = limit == -2 ? -1 : rl_reader_enter(self, deadline);
+    int64_t deadline;
+    int entered = rl_reader_begin(self, timeout, &deadline);
     if (entered < 0)
         return NULL;
     Taken taken = NOTHING;
     if (entered) {
-        rl_reader_finish_previous(self);
         taken = rl_reader_wait_and_take(self, deadline, &event);
         rl_turn_leave(&self->turn);
     }
@@ -75,13 +85,12 @@ PyObject *rl_reader_read_many(ReaderObject *self, PyObject *const *args, Py_ssiz
     Py_ssize_t limit = rl_parse_limit(given[0], 1024);
     if (limit < 0)
         return NULL;
-    int64_t wait = given[1] ? rl_parse_timeout(given[1]) : 0, deadline = rl_deadline(wait);
-    int entered = wait == -2 ? -1 : rl_reader_enter(self, deadline);
+    int64_t deadline;
+    int entered = rl_reader_begin(self, given[1], &deadline);
     if (entered < 0)
         return NULL;
     if (entered == 0)
         return PyList_New(0);
-    rl_reader_finish_previous(self);
     Taken taken = rl_reader_wait_and_take(self, deadline, &first);
     if (taken == TAKEN)
         list = gather(self, first, limit);

@@ -81,6 +81,9 @@ void rl_reader_drop_views(ReaderObject *self);
 /* Whatever was asked for before is finished now, and a loss that was told is known. */
 void rl_reader_finish_previous(ReaderObject *self);
 
+/* The beginning of a call that waits up to `timeout` (NULL: not at all): as rl_reader_enter, and what was asked for
+ * before is finished. */
+int rl_reader_begin(ReaderObject *self, PyObject *timeout, int64_t *deadline);
 /* How many at most: 1 or more; NULL: `otherwise`. -1: an exception. */
 Py_ssize_t rl_parse_limit(PyObject *limit, Py_ssize_t otherwise);
 

@@ -94,13 +94,12 @@ PyObject *rl_reader_view(ReaderObject *self, PyObject *const *args, Py_ssize_t n
     PyObject *timeout = NULL, *view = NULL;
     if (!rl_optional_arguments("view", names, args, nargs, kwnames, &timeout))
         return NULL;
-    int64_t limit = timeout ? rl_parse_timeout(timeout) : 0, deadline = rl_deadline(limit);
-    int entered = limit == -2 ? -1 : rl_reader_enter(self, deadline);
+    int64_t deadline;
+    int entered = rl_reader_begin(self, timeout, &deadline);
     if (entered < 0)
         return NULL;
     Taken taken = NOTHING;
     if (entered) {
-        rl_reader_finish_previous(self);
         taken = rl_reader_wait_and_view(self, deadline, &view);
         rl_turn_leave(&self->turn);
     }
