@@ -19,10 +19,12 @@ from ringlog.errors import (
     VersionMismatch,
     WriterBusy,
 )
-from ringlog.events import Event, ReaderInfo, RingInfo, WriterInfo
+from ringlog.events import Event, ReaderInfo, Repair, Report, RingInfo, WriterInfo
 from ringlog.include import get_include
 from ringlog.reader import Reader
+from ringlog.repairing import repair
 from ringlog.ring import create, forget, unlink
+from ringlog.verifying import verify
 from ringlog.writer import Writer
 
 __version__ = "0.1.0"
@@ -39,6 +41,8 @@ __all__ = [
     "Overrun",
     "Reader",
     "ReaderInfo",
+    "Repair",
+    "Report",
     "RingFull",
     "RingInfo",
     "RingRemoved",
@@ -56,5 +60,7 @@ __all__ = [
     "forget",
     "get_include",
     "info",
+    "repair",
     "unlink",
+    "verify",
 ]

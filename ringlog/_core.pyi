@@ -33,6 +33,14 @@ READER_NAMED: Final[int]
 MAP_READ: Final[int]
 MAP_ANNOUNCE: Final[int]
 MAP_WRITE: Final[int]
+WALK_DONE: Final[int]
+WALK_SHORT: Final[int]
+WALK_OVERTAKEN: Final[int]
+WALK_SIZE: Final[int]
+WALK_TIMESTAMP: Final[int]
+WALK_ORDER: Final[int]
+WALK_CHECKSUM: Final[int]
+WALK_MARK: Final[int]
 
 def checksum(data: Buffer, implementation: str | None = None, /) -> int:
     """CRC-32 of data, equal to zlib.crc32. Raises ValueError for an implementation not available here."""
@@ -50,6 +58,15 @@ def format_header(
 
 def probe_header(fd: int, /) -> tuple[int, str, int]:
     """(status, why, format version) of the file behind fd."""
+
+def walk_memory(
+    data: Buffer, position: int, sequence: int, timestamp: int, end: int, /
+) -> tuple[int, int, int, int]:
+    """Walk entries of a stream that ends at `end`; data begins at `position`. What comes next (position,
+    sequence), the last timestamp, and WALK_*: why it stopped."""
+
+def find_entry(data: Buffer, earliest: int, latest: int, effort: int, /) -> int:
+    """The first offset in data where an entry of that time may stand; -1: none. Looks at `effort` bytes."""
 
 @final
 class Event:
@@ -159,6 +176,12 @@ class Mapping:
     def tail(self) -> tuple[int, int]: ...
     def seek_sequence(self, sequence: int, /) -> tuple[int, int] | None: ...
     def seek_time(self, timestamp: int, /) -> tuple[int, int] | None: ...
+    def walk(
+        self, position: int, sequence: int, timestamp: int, goal: int, stop: int, live: bool, /
+    ) -> tuple[int, int, int, int]: ...
+    def commit_record(self) -> tuple[tuple[int, int], tuple[int, int], int, bytes] | None: ...
+    def words(self) -> tuple[int, int, int, int]: ...
+    def gate(self) -> tuple[int, int]: ...
     def end(self) -> None: ...
     def mark_removed(self) -> None: ...
     def restart(self, stream_id: bytes, boot_id: bytes, /) -> None: ...

@@ -1,4 +1,4 @@
-"""What is told about a ring: the snapshot that `ringlog.info` returns, and its parts."""
+"""What is told about a ring: what `info`, `verify` and `repair` return, and its parts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from ringlog._core import Event
 
-__all__ = ["Event", "ReaderInfo", "RingInfo", "State", "WriterInfo"]
+__all__ = ["Event", "ReaderInfo", "Repair", "Report", "RingInfo", "State", "WriterInfo"]
 
 State = Literal["active", "idle", "stopped", "dead"]
 
@@ -66,3 +66,44 @@ class RingInfo:
     writer: WriterInfo | None
     writers: tuple[WriterInfo, ...]
     readers: tuple[ReaderInfo, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `verify` found.
+
+    kind: "ring" or "log" (one file, or a directory of segments). events, bytes: how many whole events were
+    found, and how much of the stream they are, 16 bytes for each event included. first_bad, why: None, or
+    the first position in the stream that is wrong, and the reason; 0 is the header. In a directory of
+    segments it is a position in the file that `why` names. overtaken: events that a writer overwrote before
+    they were looked at. notes: what else is worth knowing.
+    """
+
+    path: str
+    kind: Literal["ring", "log"]
+    events: int
+    bytes: int
+    first_bad: int | None
+    why: str | None
+    overtaken: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Everything that was looked at is whole."""
+        return self.first_bad is None
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What `repair` would do, or did.
+
+    steps: each a sentence; none if there is nothing that recovery would do. done: the steps were taken.
+    report: what `verify` finds in the file as it is now.
+    """
+
+    path: str
+    kind: Literal["ring", "log"]
+    steps: tuple[str, ...]
+    done: bool
+    report: Report

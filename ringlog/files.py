@@ -45,10 +45,9 @@ def restart_after_crash(mapping: _core.Mapping, path: str) -> None:
 
     Raises CorruptStream if that is needed and the mapping is read-only.
     """
+    if not outlived_its_boot(mapping):
+        return
     now = lock.boot_id()
-    then = mapping.snapshot()["boot_id"]
-    if now == then or not any(now) or not any(then) or _in_use(mapping):
-        return  # or nobody can tell: then nothing is thrown away
     if mapping.mode == _core.MAP_READ:
         raise CorruptStream(
             f"{path}: the machine has restarted since it was written; a Writer has to open it first"
@@ -59,6 +58,13 @@ def restart_after_crash(mapping: _core.Mapping, path: str) -> None:
             mapping.restart(secrets.token_bytes(16), now)
     finally:
         lease.drop()
+
+
+def outlived_its_boot(mapping: _core.Mapping) -> bool:
+    """Has the machine restarted since the ring was used? False if nobody can tell: then nothing is lost."""
+    now = lock.boot_id()
+    then = mapping.snapshot()["boot_id"]
+    return now != then and any(now) and any(then) and not _in_use(mapping)
 
 
 def _in_use(mapping: _core.Mapping) -> bool:

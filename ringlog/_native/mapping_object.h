@@ -14,4 +14,11 @@ PyObject *rl_mapping_reader_slot(MappingObject *, PyObject *);
 PyObject *rl_mapping_claim_reader(MappingObject *, PyObject *);
 PyObject *rl_mapping_set_reader(MappingObject *, PyObject *);
 
+PyObject *rl_mapping_walk(MappingObject *, PyObject *);
+PyObject *rl_mapping_commit_record(MappingObject *, PyObject *);
+PyObject *rl_mapping_words(MappingObject *, PyObject *);
+PyObject *rl_mapping_gate(MappingObject *, PyObject *);
+PyObject *rl_core_walk_memory(PyObject *, PyObject *);
+PyObject *rl_core_find_entry(PyObject *, PyObject *);
+
 #endif

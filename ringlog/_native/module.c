@@ -1,12 +1,12 @@
 /* module.c: the extension module ringlog._core: its types, its constants, the checksum. */
-#include "core.h"
+#include "mapping_object.h"
 
 #include <math.h>
 #if defined(__aarch64__)
 #include <sys/auxv.h>
 #endif
 
-#include "ringlog/recover.h"
+#include "ringlog/walk.h"
 
 unsigned long rl_arm_hwcap(void) {
 #if defined(__aarch64__)
@@ -150,6 +150,8 @@ static PyMethodDef core_methods[] = {
     {"checksum_implementations", core_checksum_implementations, METH_NOARGS, NULL},
     {"format_header", core_format_header, METH_VARARGS, NULL},
     {"probe_header", core_probe_header, METH_O, NULL},
+    {"walk_memory", rl_core_walk_memory, METH_VARARGS, NULL},
+    {"find_entry", rl_core_find_entry, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -206,6 +208,14 @@ static int add_constants(PyObject *module) {
         {"MAP_READ", RL_MAP_READ},
         {"MAP_ANNOUNCE", RL_MAP_ANNOUNCE},
         {"MAP_WRITE", RL_MAP_WRITE},
+        {"WALK_DONE", RL_WALK_DONE},
+        {"WALK_SHORT", RL_WALK_SHORT},
+        {"WALK_OVERTAKEN", RL_WALK_OVERTAKEN},
+        {"WALK_SIZE", RL_WALK_SIZE},
+        {"WALK_TIMESTAMP", RL_WALK_TIMESTAMP},
+        {"WALK_ORDER", RL_WALK_ORDER},
+        {"WALK_CHECKSUM", RL_WALK_CHECKSUM},
+        {"WALK_MARK", RL_WALK_MARK},
     };
     for (size_t k = 0; k < sizeof constants / sizeof *constants; k++)
         if (PyModule_AddIntConstant(module, constants[k].name, constants[k].value) < 0)

@@ -40,7 +40,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.USAGE: "usage: an option or a value is wrong",
     ExitCode.NO_RING: "no such ring, removed, not a ring, or of another version",
     ExitCode.REFUSED: "refused by the system: permission, no space, no memory",
-    ExitCode.BAD_DATA: "bad data: a line too large, a damaged or truncated ring",
+    ExitCode.BAD_DATA: "bad data: a line too large, a damaged or truncated ring or log",
     ExitCode.WAITED: "waited in vain: timeout, ring full, name in use, no reader slot",
     ExitCode.INTERRUPTED: "Ctrl-C",
     ExitCode.CLOSED_PIPE: "nobody reads the output any more",

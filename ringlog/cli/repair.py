@@ -1,0 +1,46 @@
+"""``ringlog repair``: what recovery would do to a ring or a log, and doing it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+
+import click
+
+import ringlog
+from ringlog.cli.errors import ExitCode, explained
+from ringlog.cli.output import Output
+from ringlog.cli.verify import report_text
+
+
+@click.command("repair")
+@click.argument("path", metavar="FILE", type=click.Path())
+@click.option("--yes", is_flag=True, help="Do it. Without this nothing is changed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(path: str, yes: bool, as_json: bool) -> None:
+    """Say what recovery would do to a ring or a log; with --yes do it.
+
+    A writer that was killed, a restart of the machine, the torn end of a log: the next Writer that opens it
+    would do the same. A ring whose lock is held by a live writer is left alone, and damage in the middle is
+    reported, never touched. The exit code is 5 if something is damaged when it ends.
+    """
+    with explained(path):
+        result = ringlog.repair(path, apply=yes)
+    if as_json:
+        found = dataclasses.asdict(result)
+        found["report"]["ok"] = result.report.ok
+        Output().write((json.dumps(found, indent=2) + "\n").encode())
+    else:
+        Output().write(_text(path, result).encode(errors="surrogateescape"))
+    if not result.report.ok:
+        click.get_current_context().exit(ExitCode.BAD_DATA)
+
+
+def _text(path: str, result: ringlog.Repair) -> str:
+    if not result.steps:
+        head = "nothing that recovery would do"
+    else:
+        head = "done" if result.done else "to do (--yes does it)"
+    steps = "".join(f"  - {step}\n" for step in result.steps)
+    return f"{os.fspath(path)}: {head}\n{steps}{report_text(path, result.report)}"
