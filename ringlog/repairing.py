@@ -63,7 +63,9 @@ def _restart_steps(mapping: _core.Mapping) -> list[str]:
             "the machine has restarted and nothing was synced: begin with an empty window and a new stream id"
         ]
     tail, head, _, _ = record
-    kept = f"{head[1] - tail[1]} events, sequences {tail[1]} to {head[1] - 1}" if head > tail else "no event"
+    kept = (
+        f"{_events(head[1] - tail[1])}, sequences {tail[1]} to {head[1] - 1}" if head > tail else "no event"
+    )
     step = f"the machine has restarted: go back to the last commit record and keep {kept}"
     if seen["clean"] and seen["whole"] and seen["write_offset"] == head[0]:
         return [f"{step}; it was closed with everything on disk, so the stream goes on"]
@@ -80,7 +82,7 @@ def _recovery_steps(mapping: _core.Mapping) -> list[str]:
     steps = [f"take the write lock from {dead}"]
     ahead = mapping.words()[2] - seen["event_count"]
     if ahead > 0:
-        steps.append(f"undo a publication that was not finished ({ahead} event{'s' * (ahead != 1)})")
+        steps.append(f"undo a publication that was not finished ({_events(ahead)})")
     elif ahead < 0:
         steps.append(f"write event_count again: {seen['event_count']}")
     gate = mapping.gate()[0]
@@ -90,6 +92,10 @@ def _recovery_steps(mapping: _core.Mapping) -> list[str]:
     if record is not None and record[1][0] > seen["write_offset"]:
         steps.append(f"drop the commit record for position {record[1][0]}, which was never published")
     return steps
+
+
+def _events(count: int) -> str:
+    return f"{count} event{'' if count == 1 else 's'}"
 
 
 # ---- logs ----
@@ -106,7 +112,7 @@ def _mend_log(path: str, apply: bool) -> tuple[tuple[str, ...], bool]:
         elif found.why is not None and _torn(fd, found, path):
             steps = (
                 f"cut off what was torn at position {found.position} ({found.why}): "
-                f"{found.sequence} events are kept",
+                f"{_events(found.sequence)} kept",
             )
         else:
             return (), False
@@ -125,7 +131,8 @@ def _torn(fd: int, found: verify_log.Walked, path: str) -> bool:
         return False
     behind = found.position + 1
     rest = verify_log.read_at(fd, behind, max(0, min(found.size, found.write_offset) - behind))
-    return _core.find_entry(rest, max(1, found.timestamp), time.time_ns() + HOUR, EFFORT) < 0
+    # Not from the last entry's time on: that time may be what is damaged.
+    return _core.find_entry(rest, max(1, found.start_timestamp), time.time_ns() + HOUR, EFFORT) < 0
 
 
 def _write_log_end(fd: int, found: verify_log.Walked, *, cut: bool) -> None:

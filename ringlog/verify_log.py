@@ -27,6 +27,7 @@ class Walked:
 
     write_offset: int
     event_count: int
+    start_timestamp: int
     size: int
     position: int
     sequence: int
@@ -43,12 +44,14 @@ def walk(fd: int, progress: Progress) -> Walked:
     header = os.pread(fd, HEADER.size, 0)
     size = os.fstat(fd).st_size
     if len(header) < HEADER.size:
-        return Walked(0, 0, size, 0, 0, 0, "the file ends within its header")
+        return Walked(0, 0, 0, size, 0, 0, 0, "the file ends within its header")
     write_offset, event_count, start_timestamp = HEADER.unpack(header)
     if write_offset < HEADER.size or event_count < 0 or start_timestamp < 0:
         why = f"the header: write_offset {write_offset}, event_count {event_count}"
-        return Walked(write_offset, event_count, size, 0, 0, 0, f"{why}, start_timestamp {start_timestamp}")
-    return Walked(write_offset, event_count, size, *_walk_entries(fd, write_offset, progress))
+        why += f", start_timestamp {start_timestamp}"
+        return Walked(write_offset, event_count, start_timestamp, size, 0, 0, 0, why)
+    reached = _walk_entries(fd, write_offset, progress)
+    return Walked(write_offset, event_count, start_timestamp, size, *reached)
 
 
 def _walk_entries(fd: int, end: int, progress: Progress) -> tuple[int, int, int, str | None]:

@@ -195,7 +195,7 @@ def dead_owner(mapping: _core.Mapping) -> str | None:
 
 
 def _slot_is_wrong(mapping: _core.Mapping, slot: int) -> str | None:
-    for _ in range(TRIES):
+    for _ in range(20):  # a reader that is joining may have to move up first
         tail = mapping.tail()  # first: a cursor that is read later can't be behind it
         seen = reader_slot(mapping, slot)
         head = mapping.head()  # last: and not before the head

@@ -70,6 +70,6 @@ def _may_be_a_log(start: bytes) -> bool:
     write_offset, event_count, start_timestamp = verify_log.HEADER.unpack_from(start)
     return bool(
         verify_log.HEADER.size <= write_offset <= _LONGEST
-        and 0 <= event_count <= write_offset // 16
+        and 0 <= event_count <= _LONGEST
         and start_timestamp >= 0
     )

@@ -11,11 +11,12 @@ import click
 import ringlog
 from ringlog.cli.errors import ExitCode, explained
 from ringlog.cli.output import Output
+from ringlog.cli.values import RING
 from ringlog.cli.verify import report_text
 
 
 @click.command("repair")
-@click.argument("path", metavar="FILE", type=click.Path())
+@click.argument("path", metavar="FILE", type=RING)
 @click.option("--yes", is_flag=True, help="Do it. Without this nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(path: str, yes: bool, as_json: bool) -> None:

@@ -13,11 +13,11 @@ import ringlog
 from ringlog.cli.errors import ExitCode, explained
 from ringlog.cli.output import Output
 from ringlog.cli.progress import Progress
-from ringlog.cli.values import size_text
+from ringlog.cli.values import RING, size_text
 
 
 @click.command("verify")
-@click.argument("path", metavar="FILE", type=click.Path())
+@click.argument("path", metavar="FILE", type=RING)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--progress/--no-progress", default=True, help="Show how far it is, on a terminal.")
 def command(path: str, as_json: bool, progress: bool) -> None:

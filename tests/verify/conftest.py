@@ -1,0 +1,41 @@
+"""Verifying looks at states that the tests of the writers know how to plant."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ringlog
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "writers")]
+
+
+@pytest.fixture
+def disk_path() -> Iterator[str]:
+    """Where a ring may be made whose commit records mean something."""
+    for place in filter(
+        None, (os.environ.get("RINGLOG_DISK"), tempfile.gettempdir(), "/var/tmp", Path.home())
+    ):
+        folder = Path(tempfile.mkdtemp(prefix="ringlog-test-", dir=place))
+        try:
+            ringlog.Writer(folder / "ring", capacity=1 << 16, sync="always").close()
+            ringlog.unlink(folder / "ring")
+        except (OSError, ValueError):
+            with contextlib.suppress(FileNotFoundError):
+                ringlog.unlink(folder / "ring")
+            folder.rmdir()
+            continue
+        yield str(folder / "ring")
+        for path in folder.iterdir():
+            with contextlib.suppress(ringlog.RinglogError):
+                ringlog.unlink(path)
+        shutil.rmtree(folder)
+        return
+    pytest.skip("no file system with a disk; RINGLOG_DISK may name one")

@@ -1,0 +1,89 @@
+"""`verify` of a ring while its writer goes on: what is overtaken is counted, and is no damage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from processes import Child
+
+import ringlog
+from ringlog import verify_ring
+
+CAPACITY = 1 << 16
+
+
+@pytest.fixture
+def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_ring, "PIECE", 5000)
+
+
+@pytest.mark.usefixtures("in_small_pieces")
+@pytest.mark.parametrize("size", [0, 7, 300, 3000])
+@pytest.mark.parametrize("more", [1, 30, 100, 10_000])
+def test_events_and_overtaken_are_all_that_there_were(ring_path: str, size: int, more: int) -> None:
+    """Between two pieces the writer appends so much that it may have passed the walk."""
+    with ringlog.Writer(ring_path, capacity=CAPACITY) as writer:
+        for k in range(3 * CAPACITY // (size + 16)):
+            writer.append(bytes([k % 256]) * size)
+        info = ringlog.info(ring_path)
+        there = info.event_count - info.tail_count
+        number = 0
+
+        def write_more(_events: int, _bytes: int) -> None:
+            nonlocal number
+            for _ in range(more):
+                number += 1
+                writer.append(bytes([number % 256]) * (size + number % 3))
+
+        report = ringlog.verify(ring_path, progress=write_more)
+    assert report.ok, report
+    assert report.events + report.overtaken == there
+    assert report.events > 0
+    if (size + 16) * more > CAPACITY:
+        assert report.overtaken > 0
+
+
+def test_beside_a_writer_at_full_speed(ring_path: str, spawn: Callable[..., Child]) -> None:
+    ringlog.create(ring_path, CAPACITY)
+    child = spawn(
+        """
+        with ringlog.Writer(path) as writer:
+            say("ready")
+            sizes = [k * 37 % 500 for k in range(64)]
+            events = [bytes([k]) * size for k, size in enumerate(sizes)]
+            while True:
+                for event in events:
+                    writer.append(event)
+                writer.append_many(events)
+        """,
+        ring_path,
+    )
+    child.line()
+    reports = [ringlog.verify(ring_path) for _ in range(1000)]
+    assert [report for report in reports if not report.ok] == []
+    assert sum(report.events for report in reports) > 0
+    child.kill()
+    assert ringlog.verify(ring_path).ok
+
+
+def test_beside_a_claim_and_a_session_that_write(ring_path: str, spawn: Callable[..., Child]) -> None:
+    ringlog.create(ring_path, CAPACITY)
+    child = spawn(
+        """
+        with ringlog.Writer(path, lock="session") as writer, ringlog.Reader(path, lossless=True) as reader:
+            say("ready")
+            k = 0
+            while True:
+                k += 1
+                with writer.claim(k % 3000) as view:
+                    view[:] = bytes([k % 256]) * len(view)
+                reader.read_many()
+        """,
+        ring_path,
+    )
+    child.line()
+    for _ in range(500):
+        report = ringlog.verify(ring_path)
+        assert report.ok, report
+        assert report.notes == ()
