@@ -7,6 +7,7 @@ import secrets
 
 from ringlog import _core, liveness, lock
 from ringlog.errors import CorruptStream, NotARing, StreamTruncated, VersionMismatch
+from ringlog.shared_folders import open_ours
 
 StrPath = str | os.PathLike[str]
 
@@ -27,15 +28,21 @@ def check_header(fd: int, path: str) -> None:
         raise CorruptStream(f"{path}: the header is damaged: {why}")
 
 
-def attach(path: str, flags: int, mode: int, *, populate: bool = True) -> tuple[_core.Mapping, int]:
-    """Open, check and map a ring; its file's permissions too. Raises OSError and what check_header does."""
+def attach(
+    path: str, flags: int, mode: int, *, populate: bool = True, ours: bool = False
+) -> tuple[_core.Mapping, lock.Access]:
+    """Open, check and map a ring; who may use its file too. Raises OSError and what check_header does.
+
+    ours: it is to be what we would have made, so nothing that another user has put there (shared_folders).
+    """
+    flags |= os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK  # a FIFO would block, and is no ring
     try:
-        fd = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block, and is no ring
+        fd = open_ours(path, flags) if ours else os.open(path, flags)
     except IsADirectoryError:
         raise NotARing(f"{path}: not a ring: a directory") from None
     try:
         check_header(fd, path)
-        return _core.Mapping(fd, mode, populate=populate), lock.file_mode(fd)
+        return _core.Mapping(fd, mode, populate=populate), lock.access_of(fd)
     finally:
         os.close(fd)
 

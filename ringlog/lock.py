@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
+import stat
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import posix_ipc
 
@@ -27,49 +30,114 @@ def semaphore_name(file_id: bytes) -> str:
     return f"/ringlog-{file_id.hex()}"
 
 
-def make_semaphore(name: str, mode: int) -> None:
-    """Make the semaphore with one token, unless it exists. Its permissions follow the ring's."""
-    with contextlib.suppress(posix_ipc.ExistentialError):
-        posix_ipc.Semaphore(name, posix_ipc.O_CREX, mode=mode & 0o666, initial_value=1).close()
-        with contextlib.suppress(OSError):  # the umask cut bits off; glibc keeps semaphores here
-            os.chmod(f"/dev/shm/sem.{name[1:]}", mode & 0o666)
+class Access(NamedTuple):
+    """Who may use a ring's file, and so its semaphore."""
+
+    mode: int
+    uid: int
+    gid: int
+
+    def trusts(self, semaphore: os.stat_result) -> bool:
+        """Was this semaphore made by one who may write the ring? Whoever owns it could cut it, which ends its
+        users with a signal."""
+        if not stat.S_ISREG(semaphore.st_mode):
+            return False
+        return semaphore.st_uid in (self.uid, 0, os.geteuid()) or bool(self.mode & 0o022)
+
+
+def access_of(fd: int) -> Access:
+    status = os.fstat(fd)
+    return Access(status.st_mode & 0o777, status.st_uid, status.st_gid)
+
+
+def make_semaphore(name: str, access: Access) -> None:
+    """Make the semaphore with one token, unless it exists. It appears with the ring's permissions and, as far
+    as we may give it away, the ring's owner and group: whoever may write the ring can use it."""
+    ours = f"{name}.{secrets.token_hex(8)}"
+    posix_ipc.Semaphore(ours, posix_ipc.O_CREX, mode=access.mode & 0o666, initial_value=1).close()
+    try:
+        file = _file_of(ours)
+        with contextlib.suppress(PermissionError):
+            os.chown(file, -1, access.gid)
+        with contextlib.suppress(PermissionError):
+            os.chown(file, access.uid, -1)
+        with contextlib.suppress(PermissionError):  # given away: then it had the bits that the umask left
+            os.chmod(file, access.mode & 0o666)  # the umask cut some off
+        with contextlib.suppress(FileExistsError):
+            os.link(file, _file_of(name))
+    finally:
+        posix_ipc.unlink_semaphore(ours)
 
 
 def remove_semaphore(name: str) -> None:
-    with contextlib.suppress(posix_ipc.ExistentialError):
+    """Nothing, if there is none, or something of another user in its place."""
+    with contextlib.suppress(posix_ipc.Error, OSError):
         posix_ipc.unlink_semaphore(name)
 
 
-class Semaphore:
-    """A ring's semaphore, by its native handle and by posix_ipc's, known to be one and the same."""
+def _file_of(name: str) -> str:
+    """Where glibc keeps semaphores."""
+    return f"/dev/shm/sem.{name[1:]}"
 
-    def __init__(self, name: str, mode: int) -> None:
+
+class Semaphore:
+    """A ring's semaphore, by its native handle and by posix_ipc's, known to be one and the same.
+
+    If what has its name is not to be used (another user has put it there) it is one of our own instead, and
+    without a name: the semaphore is only the queue, and every wait for it is short. is_private says so.
+    """
+
+    def __init__(self, name: str, access: Access) -> None:
         self.name = name
-        self.mode = mode
+        self.access = access
+        self.is_private = False
         self._open()
 
     def _open(self) -> None:
         for _ in range(100):
             try:
+                first = self._trusted_inode()
                 before = _core.Semaphore(self.name)
                 posix = posix_ipc.Semaphore(self.name)
                 after = _core.Semaphore(self.name)
             except (FileNotFoundError, posix_ipc.ExistentialError):
-                make_semaphore(self.name, self.mode)
+                make_semaphore(self.name, self.access)
                 continue
-            except (PermissionError, posix_ipc.PermissionsError):
-                raise PermissionError(f"no permission to use the ring's semaphore {self.name}") from None
-            # The name led to the same semaphore before and after, so in between it did too.
-            if before.same(after):
-                self.native, self.posix = after, posix
-                return
+            except (OSError, posix_ipc.Error):
+                return self._open_private()
+            # The name led to the same semaphore before and after, so in between it did too; and nobody can
+            # have put another one there and the trusted one back, since that was not his to remove.
+            if before.same(after) and self._trusted_inode() == first:
+                self.native, self.posix, self.is_private = after, posix, False
+                return None
             posix.close()
         raise OSError(f"the semaphore {self.name} is removed again and again")
 
+    def _trusted_inode(self) -> int:
+        """Raises FileNotFoundError, and PermissionError if it is not to be trusted."""
+        status = os.lstat(_file_of(self.name))
+        if not self.access.trusts(status):
+            raise PermissionError(f"the semaphore {self.name} is another user's")
+        return status.st_ino
+
+    def _open_private(self) -> None:
+        name = f"/ringlog-{secrets.token_hex(16)}"
+        make_semaphore(name, Access(0o600, os.geteuid(), os.getegid()))
+        try:
+            self.native, self.posix, self.is_private = _core.Semaphore(name), posix_ipc.Semaphore(name), True
+        finally:
+            remove_semaphore(name)
+
     def renew(self) -> None:
         """If the name is gone or leads elsewhere by now, follow it. Raises OSError, and stays usable."""
-        with contextlib.suppress(OSError):
+        try:
+            self._trusted_inode()
             if _core.Semaphore(self.name).same(self.native):
+                return
+        except FileNotFoundError:
+            pass
+        except OSError:
+            if self.is_private:
                 return
         old = self.posix
         self._open()  # first: whatever interrupts us, there is one that is open
@@ -127,10 +195,6 @@ def renew(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore) ->
     with contextlib.suppress(OSError):  # no descriptor free, say: the one in hand works, the word decides
         semaphore.renew()
     writer._set_semaphore(semaphore.native)  # also if an interrupted call has renewed it
-
-
-def file_mode(fd: int) -> int:
-    return os.fstat(fd).st_mode & 0o777
 
 
 def boot_id() -> bytes:

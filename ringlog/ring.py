@@ -10,7 +10,7 @@ import stat
 import time
 
 from ringlog import _core, liveness, lock
-from ringlog.describe import info
+from ringlog.describe import describe
 from ringlog.errors import CorruptStream, NameInUse, NotARing, RinglogError, StreamTruncated
 from ringlog.events import RingInfo
 from ringlog.files import StrPath, attach, check_header
@@ -50,15 +50,14 @@ def create(
     if not 0 <= mode <= 0o777:
         raise ValueError(f"mode must be 0 to 0o777, not {mode:#o}")
     try:
-        _build(path, capacity, max_readers, mode)
+        return _build(path, capacity, max_readers, mode)
     except FileExistsError:
         if not exist_ok:
             raise
-        existing = info(path)
+        existing = describe(attach(path, os.O_RDONLY, _core.MAP_READ, populate=False, ours=True)[0], path)
         if capacity not in (existing.capacity, DEFAULT_CAPACITY):
             raise ValueError(f"{path} has a capacity of {existing.capacity}, not {capacity}") from None
         return existing
-    return info(path)
 
 
 def check_capacity(capacity: int) -> None:
@@ -75,7 +74,7 @@ def check_capacity(capacity: int) -> None:
         )
 
 
-def _build(path: str, capacity: int, max_readers: int, mode: int) -> None:
+def _build(path: str, capacity: int, max_readers: int, mode: int) -> RingInfo:
     directory, name = os.path.split(path)
     if not name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
@@ -89,7 +88,7 @@ def _build(path: str, capacity: int, max_readers: int, mode: int) -> None:
     temporary: str | None = None
     try:
         try:
-            fd = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fd = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=folder)
         except OSError as error:
             if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT):
                 raise
@@ -103,13 +102,16 @@ def _build(path: str, capacity: int, max_readers: int, mode: int) -> None:
             os.pwrite(fd, header, 0)
             os.fchmod(fd, mode)
             _check_locks_exclude(fd, path)
-            lock.make_semaphore(semaphore, mode)
+            lock.make_semaphore(semaphore, lock.access_of(fd))
             source = temporary or f"/proc/self/fd/{fd}"
             try:
-                os.link(source, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
+                follow = temporary is None  # the one in /proc is a link to our file
+                os.link(source, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=follow)
             except BaseException:
                 lock.remove_semaphore(semaphore)
                 raise
+            # What we made, whatever stands at the path by now.
+            return describe(_core.Mapping(fd, _core.MAP_READ, populate=False), path)
         finally:
             os.close(fd)
     except FileExistsError:

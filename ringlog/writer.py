@@ -62,9 +62,9 @@ class Writer(_core.Writer):
         self._pid = os.getpid()
         self._path = os.path.abspath(os.fspath(path))
         self._syncer: durability.Syncer | None = None
-        self._mapping, mode = self._open(capacity)
+        self._mapping, access = self._open(capacity)
         try:
-            self._semaphore = _open_semaphore(self._mapping, mode)
+            self._semaphore = _open_semaphore(self._mapping, access)
             self._slot, self._epoch, self._lease = slots.claim_writer(self._mapping)
         except BaseException:
             del self._mapping
@@ -81,11 +81,11 @@ class Writer(_core.Writer):
             self._release()
             raise
 
-    def _open(self, capacity: int | None) -> tuple[_core.Mapping, int]:
+    def _open(self, capacity: int | None) -> tuple[_core.Mapping, lock.Access]:
         created = False
         for _ in range(100):
             try:
-                mapping, mode = files.attach(self._path, os.O_RDWR, _core.MAP_WRITE)
+                mapping, access = files.attach(self._path, os.O_RDWR, _core.MAP_WRITE, ours=True)
             except FileNotFoundError:
                 with contextlib.suppress(FileExistsError):  # somebody else was faster: open theirs
                     ring.create(self._path, capacity or ring.DEFAULT_CAPACITY)
@@ -104,7 +104,7 @@ class Writer(_core.Writer):
                     raise ValueError(f"{self._path}: sync on a file system in memory can keep nothing")
                 durability.sync_directory(self._path)
             files.restart_after_crash(mapping, self._path)
-            return mapping, mode
+            return mapping, access
         raise RingRemoved(f"{self._path}: is removed again and again")
 
     # ---- what the native half asks ----
@@ -288,5 +288,5 @@ def _check_timeout(timeout: object) -> None:
         raise ValueError(f"timeout must be None or 0 or more seconds, not {timeout}")
 
 
-def _open_semaphore(mapping: _core.Mapping, mode: int) -> lock.Semaphore:
-    return lock.Semaphore(lock.semaphore_name(mapping.snapshot()["file_id"]), mode)
+def _open_semaphore(mapping: _core.Mapping, access: lock.Access) -> lock.Semaphore:
+    return lock.Semaphore(lock.semaphore_name(mapping.snapshot()["file_id"]), access)
