@@ -20,6 +20,10 @@ import posix_ipc
 from ringlog import _core, liveness
 from ringlog.errors import RingRemoved, WriterBusy
 
+try:
+    _KEPT_AT = "/dev/shm/sem." if os.confstr("CS_GNU_LIBC_VERSION") else "/dev/shm/"
+except (ValueError, OSError):  # no glibc
+    _KEPT_AT = "/dev/shm/"
 FIRST_WAIT = 1_000_000  # ns; doubled up to
 LONGEST_WAIT = 50_000_000
 FOREVER = (1 << 63) - 1
@@ -76,8 +80,8 @@ def remove_semaphore(name: str) -> None:
 
 
 def _file_of(name: str) -> str:
-    """Where glibc keeps semaphores."""
-    return f"/dev/shm/sem.{name[1:]}"
+    """Where the C library keeps it."""
+    return _KEPT_AT + name[1:]
 
 
 class Semaphore:

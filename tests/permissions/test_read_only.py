@@ -12,6 +12,7 @@ from oracle import RingFile
 from processes import BECOME, NOBODY, Child, run
 
 import ringlog
+from ringlog import liveness
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
 
@@ -186,3 +187,38 @@ def test_without_read_permission_nothing_is_told(ring_path: str, mode: int) -> N
                 assert error.filename == path, error
         """
     assert run(code, ring_path, user=NOBODY) == ""
+
+
+@as_root
+def test_locks_of_a_reader_stop_nobody_who_is_there(
+    ring_path: str, spawn: Callable[..., Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel gives read locks to whoever may read, also on the bytes that leases stand for. Those who
+    have the ring open go on, and the living are not taken for dead; but opening for writing has to wait for
+    the lock to go, and says so."""
+    ringlog.create(ring_path, 1 << 16, mode=0o644)
+    with ringlog.Writer(ring_path) as writer, ringlog.Reader(ring_path, lossless=True) as reader:
+        child = spawn(
+            """
+            import fcntl, struct
+            fd = os.open(path, os.O_RDONLY)
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 1 << 16, 0, 0))
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 1536, 1, 0))
+            say("locked")
+            sys.stdin.readline()
+            """,
+            ring_path,
+            user=NOBODY,
+        )
+        assert child.line() == "locked"
+        monkeypatch.setattr(liveness.take_lease, "__defaults__", (0.2,))
+        for attempt in (lambda: ringlog.Writer(ring_path), lambda: ringlog.Reader(ring_path, name="n")):
+            with pytest.raises(TimeoutError, match="stuck while it attaches"):
+                attempt()
+        for k in range(5000):
+            assert writer.append(b"x" * 100) == k
+            assert reader.poll().sequence == k
+        ringlog.Reader(ring_path).close()
+        assert [one.state for one in ringlog.info(ring_path).writers] == ["active"]
+        child.kill()
+        ringlog.Writer(ring_path).close()

@@ -115,8 +115,7 @@ def test_a_group_that_shares_a_ring_shares_the_semaphore(ring_path: str) -> None
 
 
 @as_root
-@pytest.mark.parametrize("mode", [0o600, 0o666])
-@pytest.mark.parametrize("value", [0, 1, 1000])
+@pytest.mark.parametrize(("mode", "value"), [(0o600, 1), (0o666, 0), (0o666, 1000)])
 def test_planted_by_another_user(ring_path: str, mode: int, value: int, spawn: Callable[..., Child]) -> None:
     """A user who may read the ring knows the name. What it puts there is not used: it could be cut at any
     time, which would end whoever uses it with a signal. Writers go on by the owner word."""

@@ -8,6 +8,7 @@ import pytest
 from verify_support import BEGAN, HEADER, damaged, entry, log_bytes, places, whole, write_log
 
 import ringlog
+from ringlog import verify_log
 
 EVENTS = [b"one", b"", b"three" * 100, bytes(1000), b"five"]
 
@@ -32,15 +33,17 @@ def test_what_lies_behind_the_head_is_no_part_of_it(log: Path) -> None:
     whole(log, 5)
 
 
-def test_entries_larger_than_what_is_read_at_once(tmp_path: Path) -> None:
-    events = [
-        bytes([k]) * size for k, size in enumerate((5, 9 << 20, 1, (4 << 20) - 16, 4 << 20, 3, 17 << 20))
-    ]
-    whole(write_log(tmp_path / "log", events), 7)
+@pytest.mark.parametrize("piece", [16, 17, 100, 4096])
+def test_entries_larger_than_what_is_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(verify_log, "PIECE", piece)
+    events = [bytes([k]) * size for k, size in enumerate((5, 9000, 1, 4096 - 16, 4096, 3, 0, 0, 84, 17_000))]
+    whole(write_log(tmp_path / "log", events), len(events))
     content = bytearray((tmp_path / "log").read_bytes())
     content[-1] ^= 1
     (tmp_path / "log").write_bytes(content)
-    damaged(tmp_path / "log", places(events)[6], "checksum")
+    damaged(tmp_path / "log", places(events)[-2], "checksum")
 
 
 def test_every_byte_of_size_checksum_and_data(tmp_path: Path) -> None:
