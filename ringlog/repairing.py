@@ -14,7 +14,8 @@ from ringlog.verify_ring import dead_owner
 from ringlog.verifying import kind_of, verify
 from ringlog.writer import Writer
 
-EFFORT = 1 << 32  # bytes to checksum in the search for whole events behind a bad one
+SEARCHED = 1 << 30  # bytes behind a bad entry: more than that is no torn end
+EFFORT = 1 << 32  # bytes to checksum in the search for whole events in them
 HOUR = 3_600_000_000_000
 PATIENCE = 10.0  # seconds for the lock, and to be told that somebody else has it
 
@@ -67,7 +68,7 @@ def _restart_steps(mapping: _core.Mapping) -> list[str]:
         f"{_events(head[1] - tail[1])}, sequences {tail[1]} to {head[1] - 1}" if head > tail else "no event"
     )
     step = f"the machine has restarted: go back to the last commit record and keep {kept}"
-    if seen["clean"] and seen["whole"] and seen["write_offset"] == head[0]:
+    if seen["clean"] and mapping.words()[1] == head[0]:
         return [f"{step}; it was closed with everything on disk, so the stream goes on"]
     return [f"{step}; what came behind is dropped, and the stream gets a new id"]
 
@@ -130,7 +131,10 @@ def _torn(fd: int, found: verify_log.Walked, path: str) -> bool:
     if not found.position or (not found.sequence and not named):
         return False
     behind = found.position + 1
-    rest = verify_log.read_at(fd, behind, max(0, min(found.size, found.write_offset) - behind))
+    left = max(0, min(found.size, found.write_offset) - behind)
+    if left > SEARCHED:
+        return False
+    rest = verify_log.read_at(fd, behind, left)
     # Not from the last entry's time on: that time may be what is damaged.
     return _core.find_entry(rest, max(1, found.start_timestamp), time.time_ns() + HOUR, EFFORT) < 0
 

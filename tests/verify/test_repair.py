@@ -17,6 +17,7 @@ from verify_support import BEGAN, HEADER, damaged, digest, log_bytes, places, wh
 from writer_support import HOUR, assert_consistent, contents, crash, owner_word, plant_owner, restarted
 
 import ringlog
+from ringlog import repairing
 
 CAPACITY = 1 << 16
 EVENTS = [b"one", b"", b"three" * 20, bytes(100), b"five"]
@@ -307,6 +308,15 @@ def test_events_that_look_like_events_are_no_reason_to_cut(tmp_path: Path) -> No
     inner = log_bytes([b"inner"] * 3)
     log = tmp_path / "log"
     log.write_bytes(log_bytes([b"first", inner + bytes(100)])[:-50])
+    assert not nothing_to_do(log).report.ok
+
+
+def test_a_long_way_behind_the_bad_entry_is_no_torn_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repairing, "SEARCHED", 50)
+    log = tmp_path / "log"
+    log.write_bytes(log_bytes([b"first", bytes(60)])[:-1])
     assert not nothing_to_do(log).report.ok
 
 
