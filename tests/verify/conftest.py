@@ -14,6 +14,8 @@ import pytest
 
 import ringlog
 
+CAPACITY = 1 << 16
+
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "writers")]
 
 
@@ -39,3 +41,24 @@ def disk_path() -> Iterator[str]:
         shutil.rmtree(folder)
         return
     pytest.skip("no file system with a disk; RINGLOG_DISK may name one")
+
+
+@pytest.fixture
+def ring(ring_path: str) -> str:
+    """Forty events of 30 bytes, the sequence in each."""
+    with ringlog.Writer(ring_path, capacity=CAPACITY) as writer:
+        for k in range(40):
+            writer.append(b"%030d" % k)
+    return ring_path
+
+
+@pytest.fixture
+def lapped(ring_path: str) -> str:
+    """A ring that has been lapped several times by events of all sizes, in appends and batches."""
+    with ringlog.Writer(ring_path, capacity=CAPACITY) as writer:
+        for k in range(2000):
+            writer.append(bytes(k * 37 % 300))
+        writer.append_many([bytes(k) for k in range(200)])
+        writer.append(bytes(CAPACITY // 2 - 16))
+        writer.append(b"")
+    return ring_path

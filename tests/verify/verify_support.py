@@ -61,3 +61,12 @@ def damaged(path: str | Path, position: int, why: str) -> ringlog.Report:
     assert why in report.why, report
     assert not before or digest(path) == before
     return report
+
+
+def nothing_to_do(path: str | Path) -> ringlog.Repair:
+    """Asked to, it changes nothing."""
+    before = digest(path)
+    result = ringlog.repair(path, apply=True)
+    assert (result.steps, result.done) == ((), False)
+    assert digest(path) == before
+    return result
