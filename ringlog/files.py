@@ -45,7 +45,9 @@ def breakage(mapping: _core.Mapping, path: str) -> Exception | None:
     """The error that says why the memory of a ring is not what it was, unless it is."""
     size, needs = mapping.file_size(), mapping.needs
     if 0 <= size < needs:
-        return StreamTruncated(f"{path}: the file was cut while it was open: {size} of {needs} bytes are left")
+        return StreamTruncated(
+            f"{path}: the file was cut while it was open: {size} of {needs} bytes are left"
+        )
     if mapping.broken:
         in_memory = mapping.snapshot()["in_memory"]
         if in_memory and not _has_space(path):
