@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from no_signal_support import (
     APPENDS,
@@ -233,3 +234,59 @@ def test_writing_to_a_disk_that_fails(
     assert [child.line() for _ in range(4)] == ["failed"] * 4
     child.finish()
     clean()
+
+
+# ---- memory that was handed out ----
+
+
+def test_a_view_of_pages_that_a_disk_can_not_give(failing_disk: tuple[Path, Callable[[], None]]) -> None:
+    place, fail = failing_disk
+    path = str(place / "ring")
+    with ringlog.Writer(path, capacity=RING_BYTES) as writer:
+        writer.append(b"\1" * (RING_BYTES // 4))
+        writer.sync()
+    clean = remove_semaphore(path)
+
+    def scenario() -> int:
+        fd = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(fd, 1 << 20, 0, os.POSIX_FADV_DONTNEED)
+        fail()
+        with ringlog.Reader(path, start="oldest", verify=False) as reader:
+            view = reader.view()
+            assert view is not None
+            array = numpy.frombuffer(view.__enter__().data, numpy.uint8)
+            seen = int(array.sum())
+            del array
+            with pytest.raises(OSError, match="could not be read") as caught:
+                view.__exit__(None, None, None)
+            assert not isinstance(caught.value, ringlog.RinglogError)
+        return seen
+
+    assert 0 < run_forked(scenario) < RING_BYTES // 4
+    clean()
+
+
+def test_a_view_and_a_claim_on_a_full_tmpfs(small_memory: Path) -> None:
+    path = str(small_memory / "ring")
+
+    def scenario() -> None:
+        with opened(path, 0, verify=False) as (writer, reader):
+            writer.append(b"\1" * (6 * PAGE))
+            with writer.claim(PAGE) as memory:  # the mapping for claims is there
+                memory[:] = bytes(PAGE)
+            block = writer.claim(2 * PAGE)
+            memory = block.__enter__()
+            view = reader.view()
+            assert view is not None
+            array = numpy.frombuffer(view.__enter__().data, numpy.uint8)
+            punch(path, DATA_START + PAGE, 15 * PAGE)
+            take_the_rest(small_memory)
+            assert 0 < int(array.sum()) < 6 * PAGE
+            del array
+            memory[:] = b"\2" * (2 * PAGE)
+            for handed_out in (view, block):
+                with pytest.raises(OSError, match="space"):
+                    handed_out.__exit__(None, None, None)
+            assert ringlog.info(path).event_count == 2
+
+    run_forked(scenario)
