@@ -8,7 +8,7 @@ import time
 from ringlog import _core, liveness
 from ringlog.errors import CorruptStream
 from ringlog.events import ReaderInfo, RingInfo, WriterInfo
-from ringlog.files import StrPath, attach
+from ringlog.files import StrPath, attach, breakage
 from ringlog.slots import ReaderSlot, WriterSlot, reader_slot
 
 ACTIVE_NS = 1_000_000_000
@@ -27,6 +27,8 @@ def info(path: StrPath) -> RingInfo:
 def describe(mapping: _core.Mapping, path: str) -> RingInfo:
     """The same of a ring that is mapped; `path` is only told."""
     seen = mapping.snapshot()
+    if (mapping.broken or not seen["whole"]) and (error := breakage(mapping, path)):
+        raise error
     if not seen["whole"]:
         raise CorruptStream(f"{path}: head and tail of the stream are damaged")
     writers = {}

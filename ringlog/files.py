@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 
 from ringlog import _core, liveness, lock
-from ringlog.errors import CorruptStream, NotARing, StreamTruncated, VersionMismatch
+from ringlog.errors import CorruptStream, NotARing, RingRemoved, StreamTruncated, VersionMismatch
 from ringlog.shared_folders import open_ours
 
 StrPath = str | os.PathLike[str]
@@ -45,6 +46,33 @@ def attach(
         return _core.Mapping(fd, mode, populate=populate), lock.access_of(fd)
     finally:
         os.close(fd)
+
+
+def breakage(mapping: _core.Mapping, path: str) -> Exception | None:
+    """The error that says why the memory of a ring is not what it was, unless it is."""
+    size, needs = mapping.file_size(), mapping.needs
+    if 0 <= size < needs:
+        return StreamTruncated(
+            f"{path}: the file was cut while it was open: {size} of {needs} bytes are left"
+        )
+    if mapping.broken:
+        in_memory = mapping.snapshot()["in_memory"]
+        if in_memory and not _has_space(path):
+            return OSError(errno.ENOSPC, "no space for a page of the ring that had been given back", path)
+        if in_memory:
+            return StreamTruncated(f"{path}: the file was cut while it was open, and has grown again since")
+        return OSError(errno.EIO, "a page of the ring could not be read or written", path)
+    if not mapping.same_stream():
+        return RingRemoved(f"{path}: another stream was written over this one, in the same file")
+    return None
+
+
+def _has_space(path: str) -> bool:
+    try:
+        seen = os.statvfs(os.path.dirname(path))
+    except OSError:
+        return True
+    return seen.f_bavail > 0
 
 
 def restart_after_crash(mapping: _core.Mapping, path: str) -> None:

@@ -175,9 +175,13 @@ class Reader(_core.Reader):
     def _ask(self, question: Callable[[], _Answer]) -> _Answer:
         """Ask the mapping for a place; a header in which none can be found is a corrupt stream."""
         try:
-            return question()
+            answer = question()
         except ValueError as error:
-            raise CorruptStream(f"{self._path}: {error}") from None
+            broken = files.breakage(self._mapping, self._path)
+            raise broken or CorruptStream(f"{self._path}: {error}") from None
+        if self._mapping.broken:
+            self._broken()
+        return answer
 
     # ---- what the native half asks ----
 
@@ -199,7 +203,12 @@ class Reader(_core.Reader):
             "what it shows may be overwritten from here on"
         )
 
+    def _broken(self) -> None:
+        raise files.breakage(self._mapping, self._path) or CorruptStream(f"{self._path}: memory was missing")
+
     def _corrupt(self, why: str = "head and tail of the stream are damaged") -> None:
+        if error := files.breakage(self._mapping, self._path):
+            raise error
         raise CorruptStream(f"{self._path}: at position {self.position}, sequence {self.sequence}: {why}")
 
     def _ended(self) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from ringlog import _core, files, liveness
-from ringlog.errors import CorruptStream, RinglogError, StreamTruncated
+from ringlog.errors import CorruptStream, StreamTruncated
 from ringlog.events import Report
 from ringlog.slots import ReaderSlot, WriterSlot, reader_slot
 
@@ -37,7 +37,8 @@ class RingCheck:
         self._progress = progress
 
     def run(self) -> Report:
-        """Raises what opening a ring raises, but for damage: that is what is reported."""
+        """Raises what opening a ring raises, OSError (a page that can't be read) and RingRemoved (another
+        stream was written over this one); damage is what is reported."""
         try:
             mapping, _ = files.attach(self.path, os.O_RDONLY, _core.MAP_READ, populate=False)
         except (CorruptStream, StreamTruncated) as error:
@@ -50,7 +51,7 @@ class RingCheck:
                 self._check(mapping)
             except ValueError as error:  # somebody scribbles on the header while we look
                 self.wrong.append((0, f"the header: {error}"))
-        self._look_for_a_cut()
+        self._look_for_breakage(mapping)
         return self.report()
 
     def report(self) -> Report:
@@ -161,21 +162,13 @@ class RingCheck:
             text = f"the commit record says timestamp {timestamp} at its head, the entry {reached}"
             self.wrong.append((head[0], text))
 
-    def _look_for_a_cut(self) -> None:
-        """What looks like bad entries may be the file's end, that somebody moved while we walked."""
-        if self.wrong:
-            try:
-                fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError:
-                return
-            try:
-                files.check_header(fd, self.path)
-            except StreamTruncated as error:
-                self.wrong = [(0, str(error).removeprefix(f"{self.path}: "))]
-            except (RinglogError, OSError):
-                pass  # what was found stands
-            finally:
-                os.close(fd)
+    def _look_for_breakage(self, mapping: _core.Mapping) -> None:
+        """What looks like bad entries may be pages that can't be had: the file was cut while we walked."""
+        error = files.breakage(mapping, self.path)
+        if isinstance(error, StreamTruncated):
+            self.wrong = [(0, str(error).removeprefix(f"{self.path}: "))]
+        elif error is not None:
+            raise error
 
 
 def dead_owner(mapping: _core.Mapping) -> str | None:

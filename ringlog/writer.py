@@ -131,7 +131,12 @@ class Writer(_core.Writer):
     def _removed(self) -> None:
         raise RingRemoved(f"{self._path}: the ring was removed")
 
+    def _broken(self) -> None:
+        raise files.breakage(self._mapping, self._path) or CorruptStream(f"{self._path}: memory was missing")
+
     def _corrupt(self) -> None:
+        if error := files.breakage(self._mapping, self._path):
+            raise error
         raise CorruptStream(f"{self._path}: head, tail and entries contradict each other")
 
     def _too_large(self, size: int, limit: int, batch: bool) -> None:

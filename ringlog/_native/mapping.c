@@ -91,6 +91,24 @@ static int map_data(rl_mapping *m, int64_t data_start, int64_t capacity, int pop
     return 0;
 }
 
+/* Held while a lease's descriptor exists, while the signal handler is installed, and across fork(): so no child
+ * inherits a lease, or half a handler. */
+static pthread_mutex_t lease_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static int watch(rl_mapping *m) {
+    int64_t needs = rl_mapping_needs(m);
+    pthread_mutex_lock(&lease_mutex);
+    rl_fault_install();
+    pthread_mutex_unlock(&lease_mutex);
+    m->watched_header = rl_fault_watch(m->ring.header, m->header_bytes,
+                                       m->mode == RL_MAP_READ ? PROT_READ : PROT_READ | PROT_WRITE, m->fd, needs,
+                                       &m->broken);
+    m->watched_data =
+        rl_fault_watch(m->data_base, m->data_bytes,
+                       m->mode == RL_MAP_WRITE ? PROT_READ | PROT_WRITE : PROT_READ, m->fd, needs, &m->broken);
+    return m->watched_header && m->watched_data ? 0 : -ENOMEM;
+}
+
 /* Is our descriptor still our file? A program that becomes a daemon closes all it did not open. */
 static int own_file(const rl_mapping *m, struct stat *st) {
     return fstat(m->fd, st) == 0 && st->st_dev == m->device && st->st_ino == m->inode;
@@ -127,6 +145,8 @@ int rl_mapping_open(rl_mapping *m, int fd, int mode, int populate) {
         /* The checked copy gives the geometry, whatever the file says by now. */
         rl_ring_init(&m->ring, &seen, m->ring.data);
         m->ring.header = header;
+        if (!error)
+            error = watch(m);
     }
     if (error)
         rl_mapping_close(m);
@@ -134,6 +154,8 @@ int rl_mapping_open(rl_mapping *m, int fd, int mode, int populate) {
 }
 
 void rl_mapping_close(rl_mapping *m) {
+    rl_fault_unwatch(m->watched_header);
+    rl_fault_unwatch(m->watched_data);
     if (m->ring.header)
         munmap(m->ring.header, m->header_bytes);
     if (m->data_base && m->data_base != MAP_FAILED)
@@ -144,9 +166,20 @@ void rl_mapping_close(rl_mapping *m) {
     memset(m, 0, sizeof *m);
 }
 
-int rl_mapping_named(const rl_mapping *m) {
+int64_t rl_mapping_needs(const rl_mapping *m) { return (int64_t)m->header_bytes + m->ring.capacity; }
+
+int64_t rl_mapping_size(const rl_mapping *m) {
     struct stat st;
-    return !own_file(m, &st) || st.st_nlink > 0; /* not to be told: then it is not said to be gone */
+    return own_file(m, &st) ? (int64_t)st.st_size : -1;
+}
+
+int rl_mapping_named(rl_mapping *m) {
+    struct stat st;
+    if (!own_file(m, &st))
+        return 1; /* not to be told: then it is not said to be gone */
+    if (st.st_size < rl_mapping_needs(m)) /* within a page nothing faults: what was there is zeros */
+        RL_STORE_RELAXED(&m->broken, 1);
+    return st.st_nlink > 0;
 }
 
 static int sync_range(const uint8_t *from, const uint8_t *to) {
@@ -168,8 +201,6 @@ int rl_mapping_sync_header(const rl_mapping *m) {
 
 /* ---- leases ---- */
 
-/* Held while a lease's descriptor exists, and across fork(): so no child inherits one. */
-static pthread_mutex_t lease_mutex = PTHREAD_MUTEX_INITIALIZER;
 uint64_t rl_fork_count; /* written in a fresh child, which has one thread */
 
 /* No other code holds two of these three mutexes, so their order can't cross another one. */

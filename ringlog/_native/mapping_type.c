@@ -23,22 +23,19 @@ PyObject *rl_place_tuple(int64_t position, int64_t sequence) {
 static PyObject *mapping_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"fd", "mode", "populate", NULL};
     int fd, mode, populate = 1, error;
-    rl_mapping map;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ii|p:Mapping", names, &fd, &mode, &populate))
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    error = rl_mapping_open(&map, fd, mode, populate);
-    Py_END_ALLOW_THREADS
-    if (error)
-        return os_error(error);
     MappingObject *self = PyObject_New(MappingObject, type);
-    if (!self) {
-        rl_mapping_close(&map);
+    if (!self)
         return NULL;
-    }
-    self->map = map;
     self->checksum = rl_core_state(type)->checksum;
-    return (PyObject *)self;
+    Py_BEGIN_ALLOW_THREADS
+    error = rl_mapping_open(&self->map, fd, mode, populate);
+    Py_END_ALLOW_THREADS
+    if (!error)
+        return (PyObject *)self;
+    Py_DECREF(self);
+    return os_error(error);
 }
 
 static void mapping_dealloc(MappingObject *self) {
@@ -103,6 +100,18 @@ static PyObject *mapping_held(MappingObject *self, PyObject *arg) {
 
 static PyObject *mapping_named(MappingObject *self, PyObject *Py_UNUSED(ignored)) {
     return PyBool_FromLong(rl_mapping_named(&self->map));
+}
+
+static PyObject *mapping_file_size(MappingObject *self, PyObject *Py_UNUSED(ignored)) {
+    return PyLong_FromLongLong(rl_mapping_size(&self->map));
+}
+
+static PyObject *mapping_needs(MappingObject *self, void *Py_UNUSED(closure)) {
+    return PyLong_FromLongLong(rl_mapping_needs(&self->map));
+}
+
+static PyObject *mapping_same_stream(MappingObject *self, PyObject *Py_UNUSED(ignored)) {
+    return PyBool_FromLong(rl_same_stream(&self->map.ring));
 }
 
 /* ---- places ---- */
@@ -198,6 +207,8 @@ static PyMethodDef mapping_methods[] = {
     {"lease", (PyCFunction)mapping_lease, METH_O, NULL},
     {"held", (PyCFunction)mapping_held, METH_O, NULL},
     {"named", (PyCFunction)mapping_named, METH_NOARGS, NULL},
+    {"file_size", (PyCFunction)mapping_file_size, METH_NOARGS, NULL},
+    {"same_stream", (PyCFunction)mapping_same_stream, METH_NOARGS, NULL},
     {"writer_slot", (PyCFunction)rl_mapping_writer_slot, METH_O, NULL},
     {"claim_writer", (PyCFunction)rl_mapping_claim_writer, METH_VARARGS, NULL},
     {"free_writer", (PyCFunction)rl_mapping_free_writer, METH_VARARGS, NULL},
@@ -220,12 +231,18 @@ static PyMethodDef mapping_methods[] = {
 };
 static PyMemberDef mapping_members[] = {
     {"mode", T_INT, offsetof(MappingObject, map) + offsetof(rl_mapping, mode), READONLY, NULL},
+    {"broken", T_INT, offsetof(MappingObject, map) + offsetof(rl_mapping, broken), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
+};
+static PyGetSetDef mapping_getset[] = {
+    {"needs", (getter)mapping_needs, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 static PyType_Slot mapping_slots[] = {{Py_tp_new, mapping_new},
                                       {Py_tp_dealloc, mapping_dealloc},
                                       {Py_tp_methods, mapping_methods},
                                       {Py_tp_members, mapping_members},
+                                      {Py_tp_getset, mapping_getset},
                                       {0, NULL}};
 PyType_Spec rl_mapping_spec = {.name = "ringlog._core.Mapping",
                                .basicsize = sizeof(MappingObject),

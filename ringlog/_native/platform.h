@@ -12,6 +12,16 @@
 
 #include "ringlog/layout.h"
 
+/* ---- fault.c ---- */
+
+/* Have SIGBUS come to us first, also if others have put a handler over ours since. One thread at a time. */
+void rl_fault_install(void);
+/* From here on a fault in [base, base + bytes) sets *broken and is answered with private zeros. fd and file_bytes:
+ * what is mapped, and how long it has to be. NULL: no memory. */
+struct rl_watched *rl_fault_watch(void *base, size_t bytes, int protection, int fd, int64_t file_bytes, int *broken);
+/* No longer. To be called before the range is unmapped; with NULL it does nothing. */
+void rl_fault_unwatch(struct rl_watched *watched);
+
 /* ---- mapping.c ---- */
 
 enum { RL_MAP_READ = 0, RL_MAP_ANNOUNCE = 1, RL_MAP_WRITE = 2 }; /* nothing, the header, all writable */
@@ -22,16 +32,24 @@ typedef struct rl_mapping {
     uint64_t device, inode; /* what fd led to: other code may close our number and get it again */
     int mode;       /* RL_MAP_* */
     int in_memory;  /* the file system keeps nothing on a disk */
+    int broken;     /* a page could not be had, or the file was seen to be too short: rl_mapping_broken() */
     void *data_base;
     size_t header_bytes, data_bytes;
+    struct rl_watched *watched_header, *watched_data;
 } rl_mapping;
+
+/* Since then what is read there may be zeros, and what is written reaches nobody. It stays so. */
+static inline int rl_mapping_broken(const rl_mapping *m) { return RL_LOAD_RELAXED(&m->broken); }
 
 /* Read and check the header behind fd. *why is a literal. Negative: errno. Else an rl_status. */
 int rl_header_probe(int fd, rl_header *out, const char **why);
-/* populate: fault the pages in now, so that the hot path meets none. */
+/* populate: fault the pages in now, so that the hot path meets none. The mapping must stay where it is. */
 int rl_mapping_open(rl_mapping *m, int fd, int mode, int populate);
 void rl_mapping_close(rl_mapping *m);
-int rl_mapping_named(const rl_mapping *m);                    /* does the file still have a name? */
+/* Does the file still have a name? If it is shorter than it was, the mapping is broken from now on. */
+int rl_mapping_named(rl_mapping *m);
+int64_t rl_mapping_size(const rl_mapping *m);   /* of the file by now, in bytes; -1: can't be told */
+int64_t rl_mapping_needs(const rl_mapping *m);  /* the size that the file had at least */
 int rl_mapping_sync(const rl_mapping *m, int64_t from, int64_t to); /* data [from, to) is on disk */
 int rl_mapping_sync_header(const rl_mapping *m);
 
@@ -66,6 +84,8 @@ typedef struct rl_window {
     uint8_t *data; /* as rl_ring.data; NULL: not open */
     void *base;
     size_t bytes;
+    int broken; /* as of a mapping */
+    struct rl_watched *watched;
     struct rl_window *previous, *next; /* all windows of this process */
     int linked;
 } rl_window;
@@ -114,7 +134,7 @@ void rl_step_back(const rl_header *h);
 typedef struct rl_watch {
     struct rl_source *source; /* NULL: nobody watches, as in a forked child until it begins again */
     struct rl_watch *next;
-    const rl_mapping *map; /* must outlive the watch */
+    rl_mapping *map; /* must outlive the watch */
     int64_t position;
     int fd;    /* an eventfd; write only through these functions, read never */
     int fired; /* the owner may look at it at any time */
@@ -122,7 +142,7 @@ typedef struct rl_watch {
 } rl_watch;
 
 /* Begin, fired. 0, or a negated errno. */
-int rl_watch_begin(rl_watch *w, const rl_mapping *map);
+int rl_watch_begin(rl_watch *w, rl_mapping *map);
 /* End: whoever waits for the descriptor elsewhere is woken, then it is closed. */
 void rl_watch_end(rl_watch *w);
 /* The reader goes somewhere else: what was watched tells nothing any more. */

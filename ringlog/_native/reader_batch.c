@@ -64,6 +64,10 @@ static BatchObject *take_run(ReaderObject *self, int64_t limit, rl_status *statu
         PyErr_NoMemory();
         *status = RL_OK;
     }
+    if (filled && !self->copy && RL_UNLIKELY(rl_mapping_broken(&self->mapping->map))) {
+        batch->columns.count = 0; /* zeros may be among it, and nothing says where */
+        *status = RL_CORRUPT;
+    }
     if (!filled || batch->columns.count == 0) {
         Py_DECREF(batch);
         return NULL;

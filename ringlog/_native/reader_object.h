@@ -40,6 +40,8 @@ typedef struct ReaderObject {
 int rl_reader_raise(ReaderObject *self, const char *name);
 /* Open, not being closed, and (if it has a slot) not from before a fork? Otherwise 0 and an exception. */
 int rl_reader_usable(ReaderObject *self);
+/* Were all pages there that this Reader has touched so far? Otherwise 0 and an exception. */
+int rl_reader_sound(ReaderObject *self);
 /* Take the turn of a usable reader. -1: an exception; 0: another thread has it until after `deadline`. */
 int rl_reader_enter(ReaderObject *self, int64_t deadline);
 /* Note in the slot of a named reader that a loss from `first` on has to be told. Before the cursor moves

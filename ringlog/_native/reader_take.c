@@ -16,11 +16,15 @@ int rl_reader_raise(ReaderObject *self, const char *name) {
     return 0;
 }
 
+int rl_reader_sound(ReaderObject *self) {
+    return RL_LIKELY(!rl_mapping_broken(&self->mapping->map)) ? 1 : rl_reader_raise(self, "_broken");
+}
+
 int rl_reader_usable(ReaderObject *self) {
-    if (RL_LIKELY(self->mapping && !self->stopping &&
-                  (!self->slot || self->fork_generation == rl_fork_generation())))
-        return 1;
-    return rl_reader_raise(self, "_unusable");
+    if (RL_UNLIKELY(!self->mapping || self->stopping ||
+                    (self->slot && self->fork_generation != rl_fork_generation())))
+        return rl_reader_raise(self, "_unusable");
+    return rl_reader_sound(self);
 }
 
 void rl_reader_move_cursor(ReaderObject *self) {
@@ -120,6 +124,8 @@ static Taken nothing(ReaderObject *self) {
 }
 
 Taken rl_reader_settle(ReaderObject *self, rl_status status) {
+    if (RL_UNLIKELY(!rl_reader_sound(self)))
+        return FAILED; /* whatever it looks like */
     if (status == RL_EMPTY) {
         Taken taken = nothing(self);
         return RL_UNLIKELY(self->watch.source != NULL) && taken == NOTHING ? rl_reader_rearm(self, 1) : taken;
@@ -145,8 +151,8 @@ static rl_status copy_out(ReaderObject *self, const rl_entry *entry, const uint8
     if (released)
         PyEval_RestoreThread(released);
     rl_status status = rl_reader_check(&self->ring, &self->at);
-    if (status == RL_OK && RL_UNLIKELY(sum != entry->checksum))
-        status = RL_CORRUPT;
+    if (status == RL_OK && RL_UNLIKELY(self->copy ? sum != entry->checksum : rl_mapping_broken(&self->mapping->map)))
+        status = RL_CORRUPT; /* with a checksum, what is right is right, wherever a page is missing */
     if (RL_UNLIKELY(status != RL_OK)) {
         Py_DECREF(bytes);
         *out = NULL;

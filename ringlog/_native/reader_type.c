@@ -45,6 +45,7 @@ static PyObject *reader_attach(ReaderObject *self, PyObject *args) {
         PyErr_SetString(PyExc_ValueError, "cannot attach a reader here");
         return NULL;
     }
+    rl_ring_remember(&mapping->map.ring); /* opening may have restarted it */
     self->ring = mapping->map.ring;
     self->slot = slot < 0 ? NULL : &rl_readers(self->ring.header)[slot];
     self->slot_index = slot < 0 ? 0 : (uint32_t)slot;

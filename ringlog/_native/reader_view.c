@@ -164,6 +164,8 @@ static PyObject *view_exit(ViewObject *self, PyObject *args) {
     self->state = VIEW_OVER;
     int clean = kind == Py_None, free = rl_memory_take_back(self->memory, self->bytes);
     int good = settle_loss(self, clean && free); /* first: once the cursor moves, the writer may come */
+    if (good && clean && self->reader->mapping)
+        good = rl_reader_sound(self->reader); /* zeros may have been looked at */
     let_go(self);
     if (good && clean && !free)
         good = rl_reader_raise(self->reader, "_view_held");

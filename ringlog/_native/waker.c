@@ -83,7 +83,7 @@ static int fire_ready(rl_source *s, int names, int *fired) {
         if (w->fired)
             continue;
         w->gone = names && !rl_mapping_named(w->map);
-        if (w->gone || rl_has_news(&w->map->ring, w->position)) {
+        if (w->gone || rl_has_news(&w->map->ring, w->position) || rl_mapping_broken(w->map)) {
             fire(w);
             *fired = 1;
         } else {
@@ -211,7 +211,7 @@ static rl_source *find_source(const rl_mapping *map) {
     return s;
 }
 
-int rl_watch_begin(rl_watch *w, const rl_mapping *map) {
+int rl_watch_begin(rl_watch *w, rl_mapping *map) {
     int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK), error = 0;
     if (fd < 0)
         return -errno;
@@ -280,7 +280,7 @@ rl_armed rl_watch_arm(rl_watch *w, int64_t position) {
          * on its way to the mutex, and will find us armed. */
         if (s->listed)
             rl_sleep_announce(&header_of(s)->sleepers, &header_of(s)->sleepers_futex);
-        if (rl_has_news(&w->map->ring, position)) {
+        if (rl_has_news(&w->map->ring, position) || rl_mapping_broken(w->map)) {
             result = RL_NEWS;
             fire(w); /* it may have been armed for an earlier place */
         } else {

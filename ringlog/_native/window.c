@@ -52,6 +52,13 @@ int rl_window_open(rl_window *w, const rl_mapping *m) {
             munmap(w->base, w->bytes);
         return error;
     }
+    w->broken = 0;
+    w->watched = rl_fault_watch(w->base, w->bytes, PROT_READ | PROT_WRITE, fd, rl_mapping_needs(m), &w->broken);
+    if (!w->watched) {
+        munmap(w->base, w->bytes);
+        w->data = NULL;
+        return -ENOMEM;
+    }
     rl_populate(w->data, m->ring.capacity, m->in_memory); /* else a first lap of claims meets a fault a page */
     link_window(w);
     return 0;
@@ -61,6 +68,7 @@ void rl_window_close(rl_window *w) {
     if (!w->data)
         return;
     unlink_window(w);
+    rl_fault_unwatch(w->watched);
     munmap(w->base, w->bytes);
     w->data = NULL;
 }
@@ -93,7 +101,9 @@ void rl_window_cut(rl_window *w, uint8_t *at, size_t size) {
     void *private = bytes ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
                           : MAP_FAILED;
     if (private != MAP_FAILED) {
-        memcpy(private, from, bytes);
+        memcpy(private, from, bytes); /* still watched: these pages may be the ones that can't be had */
+        rl_fault_unwatch(w->watched);
+        w->watched = NULL;
         if (mremap(private, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, from) != MAP_FAILED) {
             keep_only(w, from, to);
             return;

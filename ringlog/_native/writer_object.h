@@ -54,6 +54,8 @@ typedef struct Source {
 int rl_writer_raise(WriterObject *self, const char *name);
 /* Open, not being closed, not from before a fork? Otherwise 0 and an exception. */
 int rl_writer_usable(WriterObject *self);
+/* Were all pages there that this Writer has touched so far? Otherwise 0 and an exception. */
+int rl_writer_sound(WriterObject *self);
 /* Take the lock, without a system call if it is free, otherwise as Python's policy says. The turn is
  * held. 0: an exception, and it is not taken. */
 int rl_writer_lock(WriterObject *self, int64_t deadline);

@@ -48,6 +48,7 @@ static PyObject *writer_attach(WriterObject *self, PyObject *args) {
     self->timeout = rl_parse_timeout(timeout);
     if (self->timeout == -2)
         return NULL;
+    rl_ring_remember(&mapping->map.ring); /* opening may have restarted it */
     self->ring = mapping->map.ring;
     self->slot = &self->ring.header->writers[slot];
     self->copy = mapping->checksum->copy;

@@ -18,10 +18,14 @@ int rl_writer_raise(WriterObject *self, const char *name) {
     return 0;
 }
 
+int rl_writer_sound(WriterObject *self) {
+    return RL_LIKELY(!rl_mapping_broken(&self->mapping->map)) ? 1 : rl_writer_raise(self, "_broken");
+}
+
 int rl_writer_usable(WriterObject *self) {
-    return RL_LIKELY(self->mapping && !self->stopping && self->fork_generation == rl_fork_generation())
-               ? 1
-               : rl_writer_raise(self, "_unusable");
+    if (RL_UNLIKELY(!self->mapping || self->stopping || self->fork_generation != rl_fork_generation()))
+        return rl_writer_raise(self, "_unusable");
+    return rl_writer_sound(self);
 }
 
 /* ---- the lock ---- */
@@ -182,7 +186,8 @@ int rl_writer_begin(WriterObject *self, rl_append *a, int64_t bytes) {
     if (!rl_writer_lock(self, deadline))
         return 0;
     rl_append_begin(&self->ring, a);
-    if (RL_UNLIKELY((uint64_t)a->sequence >> 62 || (uint64_t)a->position >> 62)) { /* somebody scribbled */
+    if (RL_UNLIKELY((uint64_t)a->sequence >> 62 || (uint64_t)a->position >> 62 ||
+                    !rl_same_stream(&self->ring))) { /* somebody scribbled, or copied another ring over it */
         rl_writer_raise(self, "_corrupt");
         goto failed;
     }
@@ -206,6 +211,10 @@ int rl_writer_publish(WriterObject *self, const rl_append *a, int64_t from, int6
             return 0;
         }
     }
+    if (RL_UNLIKELY(!rl_writer_sound(self))) { /* not what we wrote, or not where others look */
+        rl_writer_unlock(self, 0, &contended);
+        return 0;
+    }
     rl_append_publish(&self->ring, a);
     RL_STORE_RELAXED(&self->slot->last_publish, now);
     if (RL_LOAD_RELAXED(&h->last_owner) != self->me)
@@ -224,7 +233,7 @@ int rl_writer_publish(WriterObject *self, const rl_append *a, int64_t from, int6
         rl_step_back(h);
         Py_END_ALLOW_THREADS
     }
-    return 1;
+    return rl_writer_sound(self); /* the header's own page may have been the one */
 }
 
 static void put_all(WriterObject *self, rl_append *a, const Source *source, int64_t timestamp) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -87,3 +88,15 @@ def test_beside_a_claim_and_a_session_that_write(ring_path: str, spawn: Callable
         report = ringlog.verify(ring_path)
         assert report.ok, report
         assert report.notes == ()
+
+
+@pytest.mark.usefixtures("in_small_pieces")
+@pytest.mark.parametrize("size", [0, 4096, 65536, 100_000])
+def test_a_file_that_is_cut_meanwhile(ring_path: str, size: int) -> None:
+    """Reported as such, and no signal."""
+    with ringlog.Writer(ring_path, capacity=CAPACITY) as writer:
+        writer.append_many([bytes(500)] * 60)
+    report = ringlog.verify(ring_path, progress=lambda _events, _bytes: os.truncate(ring_path, size))
+    assert (report.ok, report.first_bad) == (False, 0)
+    assert report.why is not None
+    assert "cut" in report.why

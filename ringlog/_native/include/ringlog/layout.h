@@ -228,6 +228,7 @@ typedef struct rl_ring {
     int64_t capacity, mask, stride;
     int stride_shift;
     uint32_t max_readers;
+    uint64_t stream; /* the first bytes of the stream's id */
 } rl_ring;
 
 typedef enum rl_status {
@@ -290,6 +291,11 @@ static inline rl_status rl_header_check(const rl_header *h, int64_t file_size, c
     return RL_OK;
 }
 
+/* From now on this is the stream that is attached. rl_ring_init does it; a restart gives the stream a new id. */
+static inline void rl_ring_remember(rl_ring *ring) {
+    memcpy(&ring->stream, ring->header->stream_id, sizeof ring->stream);
+}
+
 /* Take the geometry of a checked header. */
 static inline void rl_ring_init(rl_ring *ring, rl_header *header, uint8_t *data) {
     ring->header = header;
@@ -299,6 +305,14 @@ static inline void rl_ring_init(rl_ring *ring, rl_header *header, uint8_t *data)
     ring->stride = header->capacity / RL_STRIDES;
     ring->stride_shift = __builtin_ctzll((unsigned long long)ring->stride);
     ring->max_readers = header->max_readers;
+    rl_ring_remember(ring);
+}
+
+/* Is it still the stream that was attached? Not if somebody has copied another ring over the file. */
+static inline int rl_same_stream(const rl_ring *ring) {
+    uint64_t now;
+    memcpy(&now, ring->header->stream_id, sizeof now);
+    return now == ring->stream;
 }
 
 /* Fill in the header of a new, empty ring; `header` is rl_data_start() bytes of zeros. */

@@ -58,7 +58,8 @@ static inline rl_status rl_reader_head(const rl_ring *ring, rl_reader *r, int64_
     /* The writer moves the tail before the head: with this head comes a tail within a ring of it. */
     int64_t tail = RL_LOAD_RELAXED(&ring->header->tail_offset);
     if (RL_UNLIKELY(r->position > head ||
-                    (tail <= r->position && (uint64_t)head - (uint64_t)tail > (uint64_t)ring->capacity)))
+                    (tail <= r->position && (uint64_t)head - (uint64_t)tail > (uint64_t)ring->capacity) ||
+                    !rl_same_stream(ring)))
         return RL_CORRUPT;
     r->head = head;
     return RL_OK;
