@@ -14,7 +14,7 @@ from pathlib import Path
 
 import posix_ipc
 
-from ringlog import _core, liveness
+from ringlog import _core, liveness, slots
 from ringlog.errors import RingRemoved, WriterBusy
 
 FIRST_WAIT = 1_000_000  # ns; doubled up to
@@ -106,8 +106,7 @@ def acquire(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore, 
                 semaphore.drain()
                 return
             if left <= 0:
-                pid, start_time = mapping.writer_slot(slot)[2:4]
-                raise WriterBusy(f"the write lock is held by {liveness.describe(pid, start_time)}")
+                raise WriterBusy(f"the write lock is held by {_holder(mapping, slot)}")
             if not token:
                 writer._contend(word)
         elif left <= 0 and wait > FIRST_WAIT:
@@ -118,6 +117,12 @@ def acquire(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore, 
             if wait == LONGEST_WAIT:
                 renew(writer, mapping, semaphore)
             wait = min(2 * wait, LONGEST_WAIT)
+
+
+def _holder(mapping: _core.Mapping, slot: int) -> str:
+    if slot >= _core.MAX_WRITERS:
+        return "nobody that there is: the owner word is damaged"
+    return liveness.describe(slots.writer_slot(mapping, slot).identity)
 
 
 def renew(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore) -> None:

@@ -183,7 +183,8 @@ def unlink(path: StrPath) -> None:
 def forget(path: StrPath, name: str) -> None:
     """Drop the cursor of a named reader that is gone, and free its slot.
 
-    Raises NameInUse (its reader lives), KeyError (no such name), and what opening the ring raises.
+    Raises NameInUse (its reader lives), KeyError (no such name), TimeoutError (another process has been
+    stuck for ten seconds while it attaches), and what opening the ring raises.
     """
     path = os.path.abspath(os.fspath(path))
     mapping, _ = attach(path, os.O_RDWR, _core.MAP_ANNOUNCE, populate=False)
@@ -193,7 +194,7 @@ def forget(path: StrPath, name: str) -> None:
             seen = reader_slot(mapping, slot)
             if seen.kept and seen.name == name:
                 if mapping.held(liveness.reader_offset(slot)):
-                    raise NameInUse(f"{name!r} is in use by {liveness.describe(seen.pid, seen.start_time)}")
+                    raise NameInUse(f"{name!r} is in use by {liveness.describe(seen.identity)}")
                 mapping.set_reader(slot, seen.epoch, seen.status, _core.SLOT_FREE)
                 return
     finally:
