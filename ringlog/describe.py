@@ -12,7 +12,7 @@ from ringlog.events import ReaderInfo, RingInfo, WriterInfo
 from ringlog.files import StrPath, attach
 
 ACTIVE_NS = 1_000_000_000
-_CONTENDED = 1 << 63
+CONTENDED = 1 << 63
 _TIMESTAMP = struct.Struct("<q")
 _FILE_ID_OFFSET = 144
 
@@ -75,7 +75,7 @@ def readers_of(path: str, mapping: _core.Mapping, ring: _core._Snapshot) -> dict
 
 def owner_of(word: int) -> tuple[int, int]:
     """The slot and the epoch that an owner word names."""
-    return word & 0xFFFF, (word & ~_CONTENDED) >> 16
+    return word & 0xFFFF, (word & ~CONTENDED) >> 16
 
 
 def _writer_info(mapping: _core.Mapping, slot: int, seen: slots.WriterSlot, owner: int) -> WriterInfo:

@@ -22,7 +22,7 @@ from ringlog import _core
 from ringlog.events import State
 
 STUCK_AFTER = 10.0  # seconds until a lease that is held for moments counts as stuck
-_STOPPED = {"T", "t"}  # by a signal; by a debugger
+STOPPED = {"T", "t"}  # by a signal; by a debugger
 _WORDS = {
     "R": "running",
     "S": "sleeping",
@@ -106,7 +106,7 @@ def describe(identity: Identity) -> str:
     pid = identity.pid
     seen = seen_as(identity)
     if seen is not None:
-        return f"pid {pid} ({seen.name})" + (", stopped" if seen.state in _STOPPED else "")
+        return f"pid {pid} ({seen.name})" + (", stopped" if seen.state in STOPPED else "")
     if sighted(pid) is not None:
         return f"pid {pid} (the number belongs to another process by now)"
     return f"pid {pid} (not visible from here)"
@@ -125,7 +125,7 @@ def state(identity: Identity, *, alive: bool, active: bool) -> State:
     if not alive:
         return "dead"
     seen = seen_as(identity)  # None, in another container say: the lease still counts
-    if seen is not None and seen.state in _STOPPED:
+    if seen is not None and seen.state in STOPPED:
         return "stopped"
     return "active" if active else "idle"
 

@@ -5,6 +5,7 @@ Only processes that we may look at are seen: our own user's, or all of them for 
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterator
 
@@ -26,10 +27,16 @@ def mapped(pid: int | str) -> set[Place]:
 
 
 def place_of(path: str) -> set[Place]:
-    """Where a file that this process has mapped lies. Asked of /proc: some file systems show another
-    device there than `stat` does."""
-    inode = os.stat(path).st_ino
-    return {place for place in mapped("self") if place[1] == inode}
+    """Where a file lies, as `mapped` shows it: some file systems show another device there than `stat` does.
+    Raises OSError; needs read permission."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        size = min(os.fstat(fd).st_size, mmap.PAGESIZE)
+        with mmap.mmap(fd, size, prot=mmap.PROT_READ):
+            inode = os.fstat(fd).st_ino
+            return {place for place in mapped("self") if place[1] == inode}
+    finally:
+        os.close(fd)
 
 
 def processes() -> Iterator[int]:

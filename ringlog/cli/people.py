@@ -20,6 +20,10 @@ def span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def who(one: ringlog.WriterInfo | ringlog.ReaderInfo) -> str:
     """``writer pid 123``, ``reader 'billing', pid 77``."""
     if isinstance(one, ringlog.WriterInfo):
@@ -39,8 +43,8 @@ def evidence(one: ringlog.WriterInfo | ringlog.ReaderInfo) -> str:
             facts.append("has the write lock")
         return "; ".join(facts)
     behind = f"; its next event is {span(one.behind)} old" if one.lag and one.behind is not None else ""
-    facts.append(f"{one.lag} events behind{behind}" if one.lag else "has read everything")
-    if one.fill:
+    facts.append(f"{count(one.lag, 'event')} behind{behind}" if one.lag else "has read everything")
+    if one.fill >= 0.01:
         facts.append(f"{one.fill:.0%} of the ring unread")
     if one.holds_up:
         facts.append("a writer waits for it")
