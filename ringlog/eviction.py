@@ -85,8 +85,9 @@ class Ring:
             raise RinglogError(f"pid {identity.pid} is not visible from here: end it where it runs") from None
         try:
             # From here on the descriptor means one process for good, whatever becomes of its number.
-            self._check(target)
-            with contextlib.suppress(ProcessLookupError):  # it has ended by itself just now
+            with contextlib.suppress(ProcessLookupError):  # it ends by itself just now
+                signal.pidfd_send_signal(process, 0)  # may we?
+                self._check(target)
                 signal.pidfd_send_signal(process, signal.SIGKILL)
             self._wait(target, timeout)
         finally:

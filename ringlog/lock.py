@@ -20,6 +20,8 @@ from ringlog.errors import RingRemoved, WriterBusy
 FIRST_WAIT = 1_000_000  # ns; doubled up to
 LONGEST_WAIT = 50_000_000
 FOREVER = (1 << 63) - 1
+TOO_MANY = 64  # tokens in a row that won nothing: the semaphore holds more than one
+NAP = 0.0002  # seconds until the next try then; an owner that was asked for a turn steps back for longer
 
 
 def semaphore_name(file_id: bytes) -> str:
@@ -92,12 +94,17 @@ def acquire(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore, 
     in order.
     """
     wait = FIRST_WAIT
+    swallowed = 0
     while True:
         left = deadline - time.monotonic_ns()
         taken, token = writer._lock_wait(max(0, min(wait, left)))
         if taken:
             semaphore.drain()
             return
+        swallowed = swallowed + 1 if token else 0
+        if swallowed > TOO_MANY:
+            token = False  # it tells nothing: the next one is there already
+            time.sleep(max(0.0, min(NAP, left / 1e9)))
         owner = writer._owner()
         if owner is not None:
             word, slot, epoch, mine = owner

@@ -29,7 +29,7 @@ def leftovers(folder: str, rings: Iterable[str]) -> Iterator[Finding]:
             folder,
             "orphan-semaphores",
             "note",
-            f"{len(orphans)} semaphores of rings that are not in this folder; nobody seen from here has them open",
+            f"{len(orphans)} semaphores of rings that are not in this folder; nobody seen has them open",
             f"if their rings are nowhere else either, they can go: {_remove(orphans)}",
             {"paths": orphans},
         )
@@ -38,7 +38,7 @@ def leftovers(folder: str, rings: Iterable[str]) -> Iterator[Finding]:
             folder,
             "unfinished-rings",
             "note",
-            f"{len(unfinished)} rings that were never finished; nobody seen from here has them open",
+            f"{len(unfinished)} rings that were never finished; nobody seen has them open",
             f"they can go: {_remove(unfinished)}",
             {"paths": unfinished},
         )
