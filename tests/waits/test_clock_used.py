@@ -30,7 +30,7 @@ def test_without_sem_clockwait(tmp_path: Path) -> None:
         "-pthread",
     ]
     include = [f"-I{NATIVE}", f"-I{NATIVE / 'include'}"]
-    command = ["gcc", *options, *include, "-o", program, source, NATIVE / "wait.c"]
+    command = ["gcc", "-pthread", *options, *include, "-o", program, source, NATIVE / "wait.c"]
     subprocess.run(list(map(str, command)), check=True, timeout=60)
     done = subprocess.run([program], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "")

@@ -342,3 +342,52 @@ def test_closing_beside_one_that_is_stopped_while_it_attaches(
     child.tell()
     child.finish()
     ringlog.unlink(disk_ring)
+
+
+def test_closing_with_sync_beside_a_stopped_owner(disk_ring: str, spawn: Spawn) -> None:
+    """It can't have the lock, says so after its timeout, and is closed."""
+    writer = ringlog.Writer(disk_ring, sync=60.0, timeout=0.2)
+    holder = spawn(SESSION, disk_ring)
+    assert holder.line() == "ready"
+    stop(holder)
+    with pytest.raises(ringlog.WriterBusy, match=rf"pid {holder.pid} \(.*\), stopped"):
+        writer.close()
+    with pytest.raises(ringlog.ClosedError):
+        writer.append(b"")
+    assert [one.pid for one in ringlog.info(disk_ring).writers] == [holder.pid]
+    holder.kill()
+    ringlog.unlink(disk_ring)
+
+
+def test_stopped_while_it_puts_the_ring_in_order_after_a_restart(
+    ring: str, spawn: Spawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "STUCK_AFTER", 0.05)
+    with ringlog.Writer(ring) as writer:
+        writer.append(b"lost")
+    with RingFile(ring) as file:
+        file["boot_id"] = b"another boot id!"
+    child = spawn(
+        """
+        from ringlog import files
+        known = files.secrets.token_bytes
+        def stopped_here(count):
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return known(count)
+        files.secrets.token_bytes = stopped_here
+        say("opens")
+        with ringlog.Writer(path) as writer:
+            say(writer.append(b"first"))
+        """,
+        ring,
+    )
+    assert child.line() == "opens"
+    stopped(child.pid)
+    for attempt in (lambda: ringlog.Writer(ring), lambda: ringlog.Reader(ring)):
+        with pytest.raises(TimeoutError, match="stuck"):
+            attempt()
+    go_on(child)
+    assert child.line() == "0"
+    child.finish()
+    with ringlog.Writer(ring) as writer:
+        assert writer.append(b"second") == 1
