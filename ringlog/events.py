@@ -16,8 +16,8 @@ State = Literal["active", "idle", "stopped", "dead"]
 class WriterInfo:
     """A process that has the ring open for writing.
 
-    state: "active" (published within the last second), "idle", "stopped" (SIGSTOP, or a debugger),
-    "dead" (its lease is gone and nobody has taken its slot yet).
+    state: "active" (published within the last second), "idle", "stopped" (SIGSTOP, a debugger,
+    or a frozen control group), "dead" (its lease is gone and nobody has taken its slot yet).
     age: seconds since it last published, or since it opened the ring if it has not; 0 if the clock was set
     back behind that moment.
 

@@ -21,14 +21,16 @@ import psutil
 from ringlog import _core
 from ringlog.events import State
 
+FROZEN = "F"  # our own letter, since /proc has none
 STUCK_AFTER = 10.0  # seconds until a lease that is held for moments counts as stuck
-STOPPED = {"T", "t"}  # by a signal; by a debugger
+STOPPED = {"T", "t", FROZEN}  # by a signal; by a debugger; together with its control group
 _WORDS = {
     "R": "running",
     "S": "sleeping",
     "D": "waiting for the kernel",
     "T": "stopped",
     "t": "stopped by a debugger",
+    FROZEN: "frozen",
     "Z": "dead, and not yet waited for",
     "X": "dead",
 }
@@ -96,9 +98,32 @@ def seen_as(identity: Identity) -> Sighting | None:
     if seen is None:
         return None
     if identity.since_boot:
-        return seen if seen.since_boot == identity.since_boot else None
-    start = _start_time(identity.pid)
-    return seen if start is not None and abs(start - identity.start_time) <= _UNIX_TOLERANCE else None
+        same = seen.since_boot == identity.since_boot
+    else:
+        start = _start_time(identity.pid)
+        same = start is not None and abs(start - identity.start_time) <= _UNIX_TOLERANCE
+    if not same:
+        return None
+    return seen if seen.state in STOPPED or not _frozen(identity.pid) else seen._replace(state=FROZEN)
+
+
+def _frozen(pid: int) -> bool:
+    """Is its control group frozen, as `docker pause` does it? /proc calls such a process sleeping."""
+    try:
+        groups = [line.split(":", 2)[1:] for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()]
+        for kind, group in groups:
+            if kind == "":
+                for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+                    events = Path(root + group, "cgroup.events")
+                    if events.exists() and "frozen 1" in events.read_text():
+                        return True
+            elif "freezer" in kind.split(","):
+                state = Path("/sys/fs/cgroup/freezer" + group, "freezer.state")
+                if state.exists() and state.read_text().strip() != "THAWED":
+                    return True
+    except (OSError, ValueError):
+        pass  # gone meanwhile, or not to be told from here
+    return False
 
 
 def describe(identity: Identity) -> str:

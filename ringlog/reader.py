@@ -54,7 +54,7 @@ class Reader(_core.Reader):
     where the parent's stood), but not with one that has a slot: that raises ClosedError.
 
     Raises FileNotFoundError, PermissionError, NotARing, VersionMismatch, StreamTruncated, CorruptStream,
-    ValueError (a sequence beyond the next event; a bad argument), NameInUse, TooManyReaders; with a slot,
+    ValueError (a sequence beyond the next event; a bad argument), NameInUse, TooManyReaders,
     TimeoutError (another process has been stuck for ten seconds while it attaches).
     """
 

@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -127,3 +128,36 @@ def test_a_process_whose_name_means_harm(ring: str, spawn: Spawn) -> None:
     child.signal(signal.SIGSTOP)
     eventually(lambda: ringlog.info(ring).writers[0].state == "stopped")
     assert ringlog.info(ring).writers[0].process == ") R 1 (x, stopped"
+
+
+@pytest.mark.parametrize("root", ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/freezer"])
+def test_frozen_with_its_control_group(ring: str, spawn: Spawn, root: str) -> None:
+    group = Path(root, f"ringlog-test-{os.getpid()}")
+    names = ("freezer.state", "FROZEN", "THAWED") if root.endswith("freezer") else ("cgroup.freeze", "1", "0")
+    switch, on, off = names
+    try:
+        group.mkdir()
+    except OSError:
+        pytest.skip("no control groups there, or not ours to make")
+    try:
+        if not (group / switch).exists():
+            pytest.skip("no control groups there that freeze")
+        child = spawn(SESSION, ring)
+        assert child.line() == "ready"
+        (group / "cgroup.procs").write_text(str(child.pid))
+        (group / switch).write_text(on)
+        eventually(lambda: ringlog.info(ring).writers[0].state == "stopped")
+        assert ringlog.info(ring).writers[0].process.endswith(", frozen")
+        with ringlog.Writer(ring, timeout=0.1) as writer, pytest.raises(ringlog.WriterBusy, match="stopped"):
+            writer.append(b"")
+        (group / switch).write_text(off)
+        child.tell()
+        assert child.line() == "closed"
+        child.finish()
+    finally:
+        if (group / switch).exists():
+            (group / switch).write_text(off)
+            for pid in (group / "cgroup.procs").read_text().split():
+                os.kill(int(pid), signal.SIGKILL)
+            eventually(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
