@@ -31,7 +31,7 @@ def sync_interval(sync: object) -> float | None:
 def sync_directory(path: str) -> None:
     """The file's name is on disk too."""
     for name, flags in ((path, os.O_RDONLY), (os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)):
-        fd = os.open(name, flags | os.O_CLOEXEC)
+        fd = os.open(name, flags | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO that came in its place would block
         try:
             os.fsync(fd)
         finally:

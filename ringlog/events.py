@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ringlog._core import Event
@@ -16,14 +16,23 @@ State = Literal["active", "idle", "stopped", "dead"]
 class WriterInfo:
     """A process that has the ring open for writing.
 
-    state: "active" (published within the last second), "idle", "stopped" (SIGSTOP, or a debugger),
-    "dead" (its lease is gone and nobody has taken its slot yet).
-    age: seconds since it last published, or since it opened the ring if it has not.
+    state: "active" (published within the last second), "idle", "stopped" (SIGSTOP, a debugger,
+    or a frozen control group), "dead" (its lease is gone and nobody has taken its slot yet).
+    age: seconds since it last published, or since it opened the ring if it has not; 0 if the clock was set
+    back behind that moment.
+
+    The rest is evidence for people, and not compared. started: when the process started, Unix seconds.
+    leased: it holds its lease; that alone tells the living from the dead. process: its name and state as the
+    system shows them, if it can be seen from here. holds_lock: the write lock is its own just now.
     """
 
     pid: int
     state: State
     age: float
+    started: float | None = field(default=None, compare=False)
+    leased: bool | None = field(default=None, compare=False)
+    process: str = field(default="", compare=False)
+    holds_lock: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,11 @@ class ReaderInfo:
     Lossy readers cost nothing and leave no trace, so they are not listed. state: "active" (it has
     events to read), "idle" (it has read everything), "stopped", "dead" (it holds nobody up).
     sequence: the first event that it has not finished. lag: events published from there on.
+
+    The rest is evidence for people, and not compared. started, leased, process: as a writer's. behind:
+    seconds since the first event that it has not finished was published; 0 if there is none, None if that
+    event is gone. fill: which part of the ring its unread bytes take, from 0 to 1. holds_up: a writer waits
+    for it just now.
     """
 
     name: str | None
@@ -41,6 +55,12 @@ class ReaderInfo:
     lossless: bool
     sequence: int
     lag: int
+    started: float | None = field(default=None, compare=False)
+    leased: bool | None = field(default=None, compare=False)
+    process: str = field(default="", compare=False)
+    behind: float | None = field(default=None, compare=False)
+    fill: float = field(default=0.0, compare=False)
+    holds_up: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

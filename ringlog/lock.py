@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import posix_ipc
 
-from ringlog import _core, liveness
+from ringlog import _core, liveness, slots
 from ringlog.errors import RingRemoved, WriterBusy
 
 try:
@@ -27,6 +27,8 @@ except (ValueError, OSError):  # no glibc
 FIRST_WAIT = 1_000_000  # ns; doubled up to
 LONGEST_WAIT = 50_000_000
 FOREVER = (1 << 63) - 1
+TOO_MANY = 64  # tokens in a row that won nothing: the semaphore holds more than one
+NAP = 0.0002  # seconds until the next try then; an owner that was asked for a turn steps back for longer
 
 
 def semaphore_name(file_id: bytes) -> str:
@@ -164,12 +166,17 @@ def acquire(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore, 
     in order.
     """
     wait = FIRST_WAIT
+    swallowed = 0
     while True:
         left = deadline - time.monotonic_ns()
         taken, token = writer._lock_wait(max(0, min(wait, left)))
         if taken:
             semaphore.drain()
             return
+        swallowed = swallowed + 1 if token else 0
+        if swallowed > TOO_MANY:
+            token = False  # it tells nothing: the next one is there already
+            time.sleep(max(0.0, min(NAP, left / 1e9)))
         owner = writer._owner()
         if owner is not None:
             word, slot, epoch, mine = owner
@@ -178,8 +185,7 @@ def acquire(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore, 
                 semaphore.drain()
                 return
             if left <= 0:
-                pid, start_time = mapping.writer_slot(slot)[2:4]
-                raise WriterBusy(f"the write lock is held by {liveness.describe(pid, start_time)}")
+                raise WriterBusy(f"the write lock is held by {_holder(mapping, slot)}")
             if not token:
                 writer._contend(word)
         elif left <= 0 and wait > FIRST_WAIT:
@@ -190,6 +196,12 @@ def acquire(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore, 
             if wait == LONGEST_WAIT:
                 renew(writer, mapping, semaphore)
             wait = min(2 * wait, LONGEST_WAIT)
+
+
+def _holder(mapping: _core.Mapping, slot: int) -> str:
+    if slot >= _core.MAX_WRITERS:
+        return "nobody that there is: the owner word is damaged"
+    return liveness.describe(slots.writer_slot(mapping, slot).identity)
 
 
 def renew(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore) -> None:

@@ -54,7 +54,8 @@ class Reader(_core.Reader):
     where the parent's stood), but not with one that has a slot: that raises ClosedError.
 
     Raises FileNotFoundError, PermissionError, NotARing, VersionMismatch, StreamTruncated, CorruptStream,
-    ValueError (a sequence beyond the next event; a bad argument), NameInUse, TooManyReaders.
+    ValueError (a sequence beyond the next event; a bad argument), NameInUse, TooManyReaders,
+    TimeoutError (another process has been stuck for ten seconds while it attaches).
     """
 
     def __init__(
@@ -75,6 +76,8 @@ class Reader(_core.Reader):
             raise ValueError(f'on_overrun must be "raise" or "skip", not {on_overrun!r}')
         if wait not in _WAITS:
             raise ValueError(f"wait must be one of {', '.join(map(repr, _WAITS))}, not {wait!r}")
+        if not open_timeout >= 0:  # nor NaN, which no deadline would ever be before
+            raise ValueError(f"open_timeout must be 0 or more seconds, not {open_timeout}")
         self._arguments: dict[str, Any] = {
             "start": start,
             "lossless": lossless,

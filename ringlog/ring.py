@@ -54,7 +54,7 @@ def create(
     except FileExistsError:
         if not exist_ok:
             raise
-        existing = describe(attach(path, os.O_RDONLY, _core.MAP_READ, populate=False, ours=True)[0], path)
+        existing = describe(path, attach(path, os.O_RDONLY, _core.MAP_READ, populate=False, ours=True)[0])
         if capacity not in (existing.capacity, DEFAULT_CAPACITY):
             raise ValueError(f"{path} has a capacity of {existing.capacity}, not {capacity}") from None
         return existing
@@ -111,7 +111,7 @@ def _build(path: str, capacity: int, max_readers: int, mode: int) -> RingInfo:
                 lock.remove_semaphore(semaphore)
                 raise
             # What we made, whatever stands at the path by now.
-            return describe(_core.Mapping(fd, _core.MAP_READ, populate=False), path)
+            return describe(path, _core.Mapping(fd, _core.MAP_READ, populate=False))
         finally:
             os.close(fd)
     except FileExistsError:
@@ -185,7 +185,8 @@ def unlink(path: StrPath) -> None:
 def forget(path: StrPath, name: str) -> None:
     """Drop the cursor of a named reader that is gone, and free its slot.
 
-    Raises NameInUse (its reader lives), KeyError (no such name), and what opening the ring raises.
+    Raises NameInUse (its reader lives), KeyError (no such name), TimeoutError (another process has been
+    stuck for ten seconds while it attaches), and what opening the ring raises.
     """
     path = os.path.abspath(os.fspath(path))
     mapping, _ = attach(path, os.O_RDWR, _core.MAP_ANNOUNCE, populate=False)
@@ -195,7 +196,7 @@ def forget(path: StrPath, name: str) -> None:
             seen = reader_slot(mapping, slot)
             if seen.kept and seen.name == name:
                 if mapping.held(liveness.reader_offset(slot)):
-                    raise NameInUse(f"{name!r} is in use by {liveness.describe(seen.pid, seen.start_time)}")
+                    raise NameInUse(f"{name!r} is in use by {liveness.describe(seen.identity)}")
                 mapping.set_reader(slot, seen.epoch, seen.status, _core.SLOT_FREE)
                 return
     finally:

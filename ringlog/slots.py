@@ -24,8 +24,13 @@ class WriterSlot:
     status: int
     pid: int
     start_time: int
+    since_boot: int
     opened: int
     last_publish: int
+
+    @property
+    def identity(self) -> liveness.Identity:
+        return liveness.Identity(self.pid, self.start_time, self.since_boot)
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,17 @@ class ReaderSlot:
     status: int
     pid: int
     start_time: int
+    since_boot: int
     opened: int
     flags: int
     raw_name: bytes
     position: int
     sequence: int
     lost_from: int
+
+    @property
+    def identity(self) -> liveness.Identity:
+        return liveness.Identity(self.pid, self.start_time, self.since_boot)
 
     @property
     def name(self) -> str | None:
@@ -56,6 +66,10 @@ class ReaderSlot:
         return self.status == _core.SLOT_ACTIVE or (
             self.status == _core.SLOT_PARKED and bool(self.flags & _core.READER_NAMED)
         )
+
+
+def writer_slot(mapping: _core.Mapping, slot: int) -> WriterSlot:
+    return WriterSlot(*mapping.writer_slot(slot))
 
 
 def reader_slot(mapping: _core.Mapping, slot: int) -> ReaderSlot:
@@ -105,7 +119,7 @@ def claim_reader(mapping: _core.Mapping, raw_name: bytes) -> Claim:
                     continue
                 lease = mapping.lease(liveness.reader_offset(slot))
                 if lease is None:
-                    who = liveness.describe(seen.pid, seen.start_time)
+                    who = liveness.describe(seen.identity)
                     raise NameInUse(f"{raw_name.decode()!r} is in use by {who}")
                 if seen.kept:
                     claim = _claim(mapping, slot, lease, raw_name, (seen.position, seen.sequence))
@@ -127,8 +141,8 @@ def _claim(
     mapping: _core.Mapping, slot: int, lease: _core.Lease, raw_name: bytes, cursor: Place | None
 ) -> Claim:
     flags = _core.READER_LOSSLESS | (_core.READER_NAMED if raw_name else 0)
-    pid, start_time = liveness.own_identity()
-    epoch = mapping.claim_reader(slot, pid, start_time, time.time_ns(), flags, raw_name)
+    identity = liveness.own_identity()
+    epoch = mapping.claim_reader(slot, *identity, time.time_ns(), flags, raw_name)
     return Claim(slot, epoch, lease, bool(raw_name), cursor)
 
 

@@ -184,7 +184,7 @@ def dead_owner(mapping: _core.Mapping) -> str | None:
     seen = WriterSlot(*mapping.writer_slot(slot))
     if seen.epoch != epoch:
         return "a writer whose slot has another by now"
-    return liveness.describe(seen.pid, seen.start_time)
+    return liveness.describe(seen.identity)
 
 
 def _slot_is_wrong(mapping: _core.Mapping, slot: int) -> str | None:

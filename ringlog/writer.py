@@ -19,6 +19,8 @@ from ringlog.errors import (
     WriterBusy,
 )
 
+CLEAN_PATIENCE = 0.5  # seconds that a closing writer waits for one that attaches
+
 
 class Writer(_core.Writer):
     """The writing end of a ring.
@@ -35,7 +37,8 @@ class Writer(_core.Writer):
     own: using the parent's raises ClosedError.
 
     Raises NotARing, VersionMismatch, StreamTruncated, CorruptStream, OSError, WriterBusy (the lock; or
-    64 writers are attached), ValueError (capacity, or sync on a file system in memory).
+    64 writers are attached), TimeoutError (another process has been stuck for ten seconds while it attaches),
+    ValueError (capacity, or sync on a file system in memory).
     """
 
     def __init__(
@@ -149,7 +152,7 @@ class Writer(_core.Writer):
     def _ring_full(self, slot: int) -> None:
         seen = slots.reader_slot(self._mapping, slot)
         name = f"{seen.name!r}, " if seen.name else ""
-        who = f"{name}{liveness.describe(seen.pid, seen.start_time)}"
+        who = f"{name}{liveness.describe(seen.identity)}"
         raise RingFull(
             f"no room: the reader {who} is behind: let it read on, close it, or make a larger ring"
         )
@@ -252,7 +255,11 @@ class Writer(_core.Writer):
 
     def _commit_clean(self) -> None:
         self._commit()
-        table = liveness.take_lease(self._mapping, _core.TABLE_LEASE)  # nobody waits for a lock with it
+        # Nobody waits for a lock while holding this lease. But its holder may be stopped, and we hold a lock.
+        try:
+            table = liveness.take_lease(self._mapping, _core.TABLE_LEASE, CLEAN_PATIENCE)
+        except TimeoutError:
+            return  # the mark spares a stream its new id after a crash; the record that counts is on disk
         try:
             others = (slot for slot in range(_core.MAX_WRITERS) if slot != self._slot)
             if not any(self._mapping.held(liveness.writer_offset(slot)) for slot in others):

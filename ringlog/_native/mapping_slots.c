@@ -27,22 +27,23 @@ PyObject *rl_mapping_writer_slot(MappingObject *self, PyObject *arg) {
     if (!slot)
         return NULL;
     uint64_t state = RL_LOAD_ACQUIRE(&slot->state); /* pairs with the release in claim_writer */
-    return Py_BuildValue("KiLLLL", (unsigned long long)RL_SLOT_EPOCH(state), RL_SLOT_STATUS(state),
-                         (long long)slot->pid, (long long)slot->start_time, (long long)slot->opened,
-                         (long long)RL_LOAD_RELAXED(&slot->last_publish));
+    return Py_BuildValue("KiLLLLL", (unsigned long long)RL_SLOT_EPOCH(state), RL_SLOT_STATUS(state),
+                         (long long)slot->pid, (long long)slot->start_time, (long long)slot->since_boot,
+                         (long long)slot->opened, (long long)RL_LOAD_RELAXED(&slot->last_publish));
 }
 
 PyObject *rl_mapping_claim_writer(MappingObject *self, PyObject *args) {
     int index;
-    long long pid, start_time, now;
+    long long pid, start_time, since_boot, now;
     rl_writer_slot *slot;
-    if (!PyArg_ParseTuple(args, "iLLL", &index, &pid, &start_time, &now) || !rl_mapping_need_writable(self) ||
-        !(slot = writer_slot(self, index)))
+    if (!PyArg_ParseTuple(args, "iLLLL", &index, &pid, &start_time, &since_boot, &now) ||
+        !rl_mapping_need_writable(self) || !(slot = writer_slot(self, index)))
         return NULL;
     uint64_t epoch = RL_SLOT_EPOCH(slot->state) + 1;
     RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_CLAIMED)); /* the old holder is history */
     slot->pid = pid;
     slot->start_time = start_time;
+    slot->since_boot = since_boot;
     slot->opened = now;
     RL_STORE_RELAXED(&slot->last_publish, 0);
     RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_ACTIVE)); /* pairs with writer_slot() */
@@ -70,20 +71,20 @@ PyObject *rl_mapping_reader_slot(MappingObject *self, PyObject *arg) {
     memcpy(name, slot->name, sizeof name);
     Py_ssize_t size = slot->name_size > RL_NAME_BYTES ? RL_NAME_BYTES : slot->name_size;
     rl_pair_get(&slot->cursor, slot->cursor_records, &cursor);
-    return Py_BuildValue("KiLLLIy#LLL", (unsigned long long)RL_SLOT_EPOCH(state), RL_SLOT_STATUS(state),
-                         (long long)slot->pid, (long long)slot->start_time, (long long)slot->opened,
-                         slot->flags, name, size, (long long)cursor.position, (long long)cursor.sequence,
-                         (long long)RL_LOAD_RELAXED(&slot->lost_from) - 1);
+    return Py_BuildValue("KiLLLLIy#LLL", (unsigned long long)RL_SLOT_EPOCH(state), RL_SLOT_STATUS(state),
+                         (long long)slot->pid, (long long)slot->start_time, (long long)slot->since_boot,
+                         (long long)slot->opened, slot->flags, name, size, (long long)cursor.position,
+                         (long long)cursor.sequence, (long long)RL_LOAD_RELAXED(&slot->lost_from) - 1);
 }
 
 PyObject *rl_mapping_claim_reader(MappingObject *self, PyObject *args) {
     int index;
-    long long pid, start_time, now;
+    long long pid, start_time, since_boot, now;
     unsigned int flags;
     const char *name;
     Py_ssize_t size;
     rl_reader_slot *slot;
-    if (!PyArg_ParseTuple(args, "iLLLIy#", &index, &pid, &start_time, &now, &flags, &name, &size) ||
+    if (!PyArg_ParseTuple(args, "iLLLLIy#", &index, &pid, &start_time, &since_boot, &now, &flags, &name, &size) ||
         !rl_mapping_need_writable(self) || !(slot = reader_slot(self, index)))
         return NULL;
     if (size > RL_NAME_BYTES) {
@@ -100,6 +101,7 @@ PyObject *rl_mapping_claim_reader(MappingObject *self, PyObject *args) {
     RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, status)); /* pairs with the acquire in reader_slot() */
     slot->pid = pid;
     slot->start_time = start_time;
+    slot->since_boot = since_boot;
     slot->opened = now;
     if (!kept)
         RL_STORE_RELAXED(&slot->lost_from, 0);

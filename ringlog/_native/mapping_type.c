@@ -57,10 +57,10 @@ static PyObject *mapping_snapshot(MappingObject *self, PyObject *Py_UNUSED(ignor
     rl_place head = {0, 0}, tail = {0, 0};
     int whole = rl_tail(&self->map.ring, &tail) & rl_head(&self->map.ring, &head);
     return Py_BuildValue(
-        "{s:O,s:L,s:L,s:L,s:L,s:L,s:L,s:L,s:L,s:I,s:I,s:O,s:O,s:K,s:K,s:y#,s:y#,s:y#,s:K,s:O,s:O}", "whole",
+        "{s:O,s:L,s:L,s:L,s:L,s:L,s:L,s:L,s:L,s:L,s:I,s:I,s:O,s:O,s:K,s:K,s:y#,s:y#,s:y#,s:K,s:O,s:O}", "whole",
         whole ? Py_True : Py_False, "write_offset", (long long)head.position, "event_count",
         (long long)head.sequence, "tail_offset", (long long)tail.position, "tail_count",
-        (long long)tail.sequence, "start_timestamp", (long long)RL_LOAD_RELAXED(&h->start_timestamp),
+        (long long)tail.sequence, "gate_offset", (long long)RL_LOAD_RELAXED(&h->gate_offset), "start_timestamp", (long long)RL_LOAD_RELAXED(&h->start_timestamp),
         "last_timestamp", (long long)RL_LOAD_RELAXED(&h->last_timestamp), "capacity",
         (long long)self->map.ring.capacity, "data_start", (long long)self->map.header_bytes, "version",
         h->version, "max_readers", self->map.ring.max_readers, "ended",

@@ -21,6 +21,7 @@
 #define SHORTEST_LULL 500
 #define LONGEST_LULL (2 * MICROSECOND)
 #define AT_ONCE 500 /* ns: news that was there already, or came while we looked for the first time */
+#define SEM_INTERVAL (200 * MICROSECOND) /* where no wait for a token goes by the monotonic clock */
 #define POLL_INTERVAL (1 * MILLISECOND) /* of a reader that may not announce that it sleeps */
 
 static int64_t read_clock(clockid_t id) {
@@ -150,12 +151,19 @@ void rl_wait_room(const rl_ring *ring, int slot, int64_t position, int64_t limit
 int rl_sem_wait(sem_t *sem, int64_t limit) {
     if (limit <= 0)
         return sem_trywait(sem) == 0;
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 30)
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 30) && !defined(RL_NO_SEM_CLOCKWAIT)
     struct timespec until = spec(rl_monotonic() + limit);
     return sem_clockwait(sem, CLOCK_MONOTONIC, &until) == 0;
 #else
-    struct timespec until = spec(rl_now() + limit); /* a clock step can only make one slice longer */
-    return sem_timedwait(sem, &until) == 0;
+    /* sem_timedwait goes by the clock that people set: when it is set back by an hour, one slice takes an hour. */
+    int64_t until = rl_monotonic() + limit, left;
+    for (;;) {
+        if (sem_trywait(sem) == 0)
+            return 1;
+        if ((left = until - rl_monotonic()) <= 0)
+            return 0;
+        nap(left < SEM_INTERVAL ? left : SEM_INTERVAL);
+    }
 #endif
 }
 

@@ -104,9 +104,12 @@ static void withdraw(WriterObject *self) {
     if (self->session) {
         if (rl_owner_is(h, self->me))
             rl_room_withdraw(&self->ring);
-    } else if (rl_owner_take(h, self->me)) {
-        rl_room_withdraw(&self->ring);
-        rl_writer_unlock(self, 0, &contended);
+    } else {
+        (void)sem_trywait(self->semaphore->sem); /* unlocking posts: without this each full ring would add a token */
+        if (rl_owner_take(h, self->me)) {
+            rl_room_withdraw(&self->ring);
+            rl_writer_unlock(self, 0, &contended);
+        }
     }
 }
 

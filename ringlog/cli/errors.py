@@ -36,7 +36,7 @@ class ExitCode(enum.IntEnum):
 
 MEANINGS: dict[ExitCode, str] = {
     ExitCode.DONE: "done; for tail also: the stream has ended, or there is nothing more",
-    ExitCode.FAILED: "failed for a reason that is not below",
+    ExitCode.FAILED: "failed for a reason that is not below; for doctor: problems were found",
     ExitCode.USAGE: "usage: an option or a value is wrong",
     ExitCode.NO_RING: "no such ring, removed, not a ring, or of another version",
     ExitCode.REFUSED: "refused by the system: permission, no space, no memory",

@@ -12,11 +12,13 @@ import ringlog
 from ringlog.cli import output
 from ringlog.cli.errors import explained
 from ringlog.cli.formats import iso_time
+from ringlog.cli.people import ago, span
 from ringlog.cli.values import RING, size_text
 
 FIRST_ENTRY = 24  # the position of a stream's first entry
 
 Row = tuple[str, ...]
+_PROCESS = ("LEASE", "STARTED", "PROCESS")
 
 
 @click.command("info")
@@ -26,7 +28,8 @@ def command(path: str, as_json: bool) -> None:
     """Show what the ring at PATH holds, who writes it and who reads it.
 
     A snapshot, for which read permission is enough. A writer or reader is active (within the last
-    second), idle, stopped (by a signal such as Ctrl-Z) or dead; lag is in events.
+    second), idle, stopped (by a signal such as Ctrl-Z) or dead; lag is in events, behind the age of the
+    first event that a reader has not finished. Whether any of it is a problem: ringlog doctor.
     """
     with explained(path):
         info = ringlog.info(path)
@@ -62,6 +65,12 @@ def _as_dict(info: ringlog.RingInfo) -> dict[str, Any]:
                 "lossless": reader.lossless,
                 "sequence": reader.sequence,
                 "lag": reader.lag,
+                "behind": reader.behind,
+                "fill": reader.fill,
+                "holds_up": reader.holds_up,
+                "started": reader.started,
+                "leased": reader.leased,
+                "process": reader.process,
             }
             for reader in info.readers
         ],
@@ -69,7 +78,15 @@ def _as_dict(info: ringlog.RingInfo) -> dict[str, Any]:
 
 
 def _writer(writer: ringlog.WriterInfo) -> dict[str, Any]:
-    return {"pid": writer.pid, "state": writer.state, "age": writer.age}
+    return {
+        "pid": writer.pid,
+        "state": writer.state,
+        "age": writer.age,
+        "holds_lock": writer.holds_lock,
+        "started": writer.started,
+        "leased": writer.leased,
+        "process": writer.process,
+    }
 
 
 def _facts(info: ringlog.RingInfo) -> list[Row]:
@@ -79,7 +96,7 @@ def _facts(info: ringlog.RingInfo) -> list[Row]:
     window = f"events {info.tail_count} to {info.event_count - 1}" if kept else "empty"
     used = info.write_offset - info.tail_offset
     if info.writer is not None:
-        writer = f"pid {info.writer.pid}, {info.writer.state}, {_ago(info.writer.age)}"
+        writer = f"pid {info.writer.pid}, {info.writer.state}, {ago(info.writer.age)}"
     else:
         dead = [str(other.pid) for other in info.writers if other.state == "dead"]
         writer = "the last one has closed" if info.event_count else "none yet"
@@ -97,8 +114,22 @@ def _facts(info: ringlog.RingInfo) -> list[Row]:
 
 
 def _writer_rows(info: ringlog.RingInfo) -> list[Row]:
-    rows = [(str(writer.pid), writer.state, _ago(writer.age)) for writer in info.writers]
-    return [("WRITER PID", "STATE", "PUBLISHED"), *rows] if rows else []
+    rows = [
+        (
+            str(writer.pid),
+            writer.state,
+            ago(writer.age),
+            "held" if writer.holds_lock else "-",
+            *_process(writer),
+        )
+        for writer in info.writers
+    ]
+    return [("WRITER PID", "STATE", "PUBLISHED", "LOCK", *_PROCESS), *rows] if rows else []
+
+
+def _process(one: ringlog.WriterInfo | ringlog.ReaderInfo) -> Row:
+    started = iso_time(int(one.started) * 1_000_000_000)[:19] + "Z" if one.started else "-"
+    return ("held" if one.leased else "gone", started, one.process or "-")
 
 
 def _reader_rows(info: ringlog.RingInfo) -> list[Row]:
@@ -110,21 +141,14 @@ def _reader_rows(info: ringlog.RingInfo) -> list[Row]:
             "lossless" if reader.lossless else "lossy",
             str(reader.sequence),
             str(reader.lag),
+            span(reader.behind) if reader.lag and reader.behind is not None else "-",
+            *_process(reader),
         )
         for reader in info.readers
     ]
-    return [("READER PID", "STATE", "NAME", "KIND", "NEXT", "LAG"), *rows] if rows else []
-
-
-def _ago(age: float | None) -> str:
-    if age is None:
-        return "never"
-    if age < 10:
-        return f"{age:.1f} s ago"
-    for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60)):
-        if age >= 2 * seconds:
-            return f"{age / seconds:.0f} {unit} ago"
-    return f"{age:.0f} s ago"
+    return (
+        [("READER PID", "STATE", "NAME", "KIND", "NEXT", "LAG", "BEHIND", *_PROCESS), *rows] if rows else []
+    )
 
 
 def _plain(info: ringlog.RingInfo) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -159,3 +161,51 @@ def test_the_same_facts_in_a_terminal(ring: str, terminal: Terminal) -> None:
     for line in plain.splitlines():
         if "ago" not in line:
             assert line.split() in [row.split() for row in shown.splitlines()]
+
+
+def test_a_doctor_with_colours(ring: str, terminal: Terminal) -> None:
+    out("write", "--capacity", "64K", ring, data=b"one\n")
+    with ringlog.Writer(ring) as writer, ringlog.Reader(ring, name="n", start="oldest"):
+        writer.append(b"x")
+        plain = out("doctor", ring).decode()
+        shown = finish(terminal("doctor", ring))
+        assert COLOUR.search(shown)
+        words = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).split()
+        assert [word for word in words if word.isalpha()] == [
+            word for word in plain.split() if word.isalpha()
+        ]
+        assert not COLOUR.search(finish(terminal("doctor", ring, NO_COLOR="1")))
+
+
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_an_eviction_is_asked_for(ring: str, terminal: Terminal, answer: str) -> None:
+    code = "import ringlog, sys, time; r = ringlog.Reader(sys.argv[1], name='n')\n"
+    code += "print('on', flush=True); time.sleep(300)"
+    ringlog.create(ring, 65536)
+    with subprocess.Popen([sys.executable, "-c", code, ring], stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"on\n"
+        child = terminal("evict", ring, "--reader", "n")
+        child.expect(rf"reader 'n', pid {reader.pid}: idle")
+        child.expect(rf"Kill pid {reader.pid} \(SIGKILL\)\? \[y/N\]")
+        child.sendline(answer)
+        shown = finish(child)
+        if answer == "y":
+            assert child.exitstatus == 0
+            assert f"killed pid {reader.pid}" in shown
+            assert reader.wait(PATIENCE) == -9
+        else:
+            assert child.exitstatus == ExitCode.FAILED
+            assert "nothing was done" in shown
+            assert reader.poll() is None
+            reader.kill()
+
+
+def test_ctrl_c_at_the_question(ring: str, terminal: Terminal) -> None:
+    with ringlog.Writer(ring, capacity=65536, lock="session"):
+        child = terminal("evict", ring, "--writer")
+        child.expect(r"\[y/N\]")
+        child.sendintr()
+        shown = finish(child)
+        assert child.exitstatus == ExitCode.INTERRUPTED
+        assert "Traceback" not in shown

@@ -88,7 +88,8 @@ typedef struct rl_writer_slot { /* its lease: a lock on the slot's first byte */
     int64_t pid;
     int64_t start_time;   /* of the process, Unix nanoseconds */
     int64_t opened;       /* Unix nanoseconds */
-    uint8_t reserved0[32];
+    int64_t since_boot;   /* start_time by a clock that nobody sets: nanoseconds since boot; 0: not known */
+    uint8_t reserved0[24];
     int64_t last_publish; /* Unix nanoseconds, 0 before the first; a line of its own: hot */
     uint8_t reserved1[56];
 } rl_writer_slot;
@@ -101,15 +102,17 @@ typedef struct rl_reader_slot { /* its lease: a lock on the slot's first byte */
     int64_t start_time;
     int64_t opened;
     uint32_t flags;
-    uint8_t reserved0[28];
+    uint8_t reserved0[4];
+    int64_t since_boot; /* as a writer's */
+    uint8_t reserved1[16];
     int64_t cursor; /* everything before it is finished; a line of its own: hot */
     rl_record cursor_records[2];
     int64_t activity; /* reserved: Unix nanoseconds of the last progress */
     int64_t lost_from; /* 1 + the first sequence of a loss that was not told for sure yet; 0: none */
-    uint8_t reserved1[8];
+    uint8_t reserved2[8];
     uint8_t name_size;
     char name[RL_NAME_BYTES];
-    uint8_t reserved2[64];
+    uint8_t reserved3[64];
 } rl_reader_slot;
 
 typedef struct rl_header {
@@ -215,8 +218,10 @@ RL_STATIC_ASSERT(sizeof(rl_entry) == RL_ENTRY_SIZE, "format: EventEntry is 16 by
 RL_STATIC_ASSERT(sizeof(rl_commit) == 512, "format: a commit record is one sector");
 RL_STATIC_ASSERT(offsetof(rl_commit, checksum) == 68, "format: commit record");
 RL_STATIC_ASSERT(sizeof(rl_writer_slot) == 128, "format: writer slot");
+RL_STATIC_ASSERT(offsetof(rl_writer_slot, since_boot) == 32, "format: writer slot");
 RL_STATIC_ASSERT(offsetof(rl_writer_slot, last_publish) == 64, "format: writer slot");
 RL_STATIC_ASSERT(sizeof(rl_reader_slot) == 256, "format: reader slot");
+RL_STATIC_ASSERT(offsetof(rl_reader_slot, since_boot) == 40, "format: reader slot");
 RL_STATIC_ASSERT(offsetof(rl_reader_slot, cursor) == 64, "format: reader slot");
 RL_STATIC_ASSERT(offsetof(rl_reader_slot, lost_from) == 112, "format: reader slot");
 RL_STATIC_ASSERT(offsetof(rl_reader_slot, name_size) == 128, "format: reader slot");
