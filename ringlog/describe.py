@@ -25,11 +25,11 @@ def info(path: StrPath) -> RingInfo:
     """
     path = os.path.abspath(os.fspath(path))
     mapping, _ = attach(path, os.O_RDONLY, _core.MAP_READ, populate=False)
-    return describe(path, mapping)
+    return describe(mapping, path)
 
 
-def describe(path: str, mapping: _core.Mapping) -> RingInfo:
-    """The same of a ring that is mapped already. Raises CorruptStream."""
+def describe(mapping: _core.Mapping, path: str) -> RingInfo:
+    """The same of a ring that is mapped; `path` is only told."""
     seen = mapping.snapshot()
     if not seen["whole"]:
         raise CorruptStream(f"{path}: head and tail of the stream are damaged")
