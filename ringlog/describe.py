@@ -25,10 +25,10 @@ def info(path: StrPath) -> RingInfo:
     """
     path = os.path.abspath(os.fspath(path))
     mapping, _ = attach(path, os.O_RDONLY, _core.MAP_READ, populate=False)
-    return describe(path, mapping)
+    return describe(mapping, path)
 
 
-def describe(path: str, mapping: _core.Mapping) -> RingInfo:
+def describe(mapping: _core.Mapping, path: str) -> RingInfo:
     """The same of a ring that is mapped already; the path is told, and where events are timed. Raises
     CorruptStream, StreamTruncated."""
     seen = mapping.snapshot()

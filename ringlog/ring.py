@@ -54,7 +54,7 @@ def create(
     except FileExistsError:
         if not exist_ok:
             raise
-        existing = describe(path, attach(path, os.O_RDONLY, _core.MAP_READ, populate=False, ours=True)[0])
+        existing = describe(attach(path, os.O_RDONLY, _core.MAP_READ, populate=False, ours=True)[0], path)
         if capacity not in (existing.capacity, DEFAULT_CAPACITY):
             raise ValueError(f"{path} has a capacity of {existing.capacity}, not {capacity}") from None
         return existing
@@ -111,7 +111,7 @@ def _build(path: str, capacity: int, max_readers: int, mode: int) -> RingInfo:
                 lock.remove_semaphore(semaphore)
                 raise
             # What we made, whatever stands at the path by now.
-            return describe(path, _core.Mapping(fd, _core.MAP_READ, populate=False))
+            return describe(_core.Mapping(fd, _core.MAP_READ, populate=False), path)
         finally:
             os.close(fd)
     except FileExistsError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import json
 import os
 from typing import Any
@@ -57,6 +56,7 @@ def command(paths: tuple[str, ...], as_json: bool, between: float) -> None:
     rings: list[str] = []
     beside: list[doctor.Finding] = []
     code = ExitCode.DONE
+    asked_for = set(map(os.path.abspath, paths))
     for path in paths or (EVERYWHERE,):
         if os.path.isdir(path):
             inside = doctor.rings_in(path)
@@ -66,23 +66,17 @@ def command(paths: tuple[str, ...], as_json: bool, between: float) -> None:
             rings.append(path)
     reports: list[Report] = []
     for examination in doctor.look(dict.fromkeys(rings), between):
-        if isinstance(examination.error, ringlog.NotARing | OSError) and not _gone(examination, paths):
+        if not isinstance(examination.error, ringlog.NotARing | OSError):
+            reports.append((examination, doctor.check(examination)))
+        elif examination.path in asked_for:  # others were removed, or begun, since the directory was read
             failure = explain(examination.path, examination.error)
             output.say(str(failure))
             code = code or failure.code
-        elif not isinstance(examination.error, FileNotFoundError):
-            reports.append((examination, doctor.check(examination)))
     _print(reports, beside, as_json)
     if not code and any(finding.severity == "problem" for _, found in reports for finding in found):
         code = ExitCode.FAILED
     if code:
         click.get_current_context().exit(code)
-
-
-def _gone(examination: doctor.Examination, paths: tuple[str, ...]) -> bool:
-    """Removed since the directory was read: nobody has asked for this one."""
-    missing = isinstance(examination.error, OSError) and examination.error.errno == errno.ENOENT
-    return missing and examination.path not in map(os.path.abspath, paths)
 
 
 def _print(reports: list[Report], beside: list[doctor.Finding], as_json: bool) -> None:

@@ -97,8 +97,12 @@ CHECKS: tuple[Check, ...] = (
 
 def _stopped_users(path: str) -> dict[int, str]:
     """Processes that have the file mapped and are stopped: pid and name."""
-    found = {}
-    for pid in users.users_of(users.place_of(path)):
+    found: dict[int, str] = {}
+    try:
+        pids = users.users_of(users.place_of(path))
+    except OSError:
+        return found  # removed since
+    for pid in pids:
         seen = liveness.sighted(pid)
         if seen is not None and seen.state in liveness.STOPPED:
             found[pid] = seen.name

@@ -99,7 +99,7 @@ def _look(path: str, mapping: _core.Mapping) -> Look:
         raise CorruptStream(f"{path}: head and tail of the stream are damaged")
     value, missing = _semaphore(ring["file_id"])
     return Look(
-        info=describe.describe(path, mapping),
+        info=describe.describe(mapping, path),
         writers=describe.writers_of(mapping, ring),
         readers=describe.readers_of(path, mapping, ring),
         owner=ring["owner"] & ~describe.CONTENDED,

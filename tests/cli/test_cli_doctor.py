@@ -72,10 +72,10 @@ def fill(ring: str) -> None:
 
 def test_nothing_wrong(ring: str, process: Start) -> None:
     run("write", ring, "--capacity", "64K", data=b"one\n")
-    assert out("doctor", ring).decode() == f"{ring}: nothing wrong\n"
+    assert out("doctor", "--between", "0", ring).decode() == f"{ring}: nothing wrong\n"
     reader = process(READER)
     process("w = ringlog.Writer(path)")
-    said = out("doctor", ring).decode()
+    said = out("doctor", "--between", "0", ring).decode()
     assert said.startswith(f"{ring}: nothing wrong\n")
     assert f"  reader 'n', pid {reader.pid}: reading; python" in said
     assert "holds its lease; 1 event behind; its next event is " in said
@@ -86,7 +86,7 @@ def test_it_changes_nothing(ring: str) -> None:
     ringlog.create(ring, 65536)
     with ringlog.Reader(ring, name="n"), RingFile(ring) as file:
         before = file.memory[:]
-        out("doctor", ring)
+        out("doctor", "--between", "0", ring)
         assert file.memory[:] == before
 
 
@@ -97,7 +97,8 @@ def test_a_folder_and_everything(folder: Path) -> None:
     for path in paths:
         ringlog.create(path, 65536)
     (folder / "text").write_bytes(b"no ring\n" * 1000)
-    said = json.loads(out("doctor", "--json", str(folder)))
+    (folder / "begun").write_bytes(bytes(64) + b"ringlog\n")
+    said = json.loads(out("doctor", "--json", "--between", "0", str(folder)))
     assert [ring["path"] for ring in said["rings"]] == sorted(paths)
     assert {ring["verdict"] for ring in said["rings"]} == {"nothing wrong"}
     everywhere = json.loads(run_anyway("doctor", "--json", "--between", "0"))
@@ -136,7 +137,7 @@ def test_a_stopped_owner(ring: str, process: Start) -> None:
     assert one["evidence"]["pid"] == holder.pid
     assert one["evidence"]["leased"] is one["evidence"]["holds_lock"] is True
     assert abs(one["evidence"]["started"] - psutil.Process(holder.pid).create_time()) < 2
-    said = run("doctor", ring, code=1).stdout.decode()
+    said = run("doctor", "--between", "0", ring, code=1).stdout.decode()
     assert said.startswith(f"{ring}: 1 problem\n  writer pid {holder.pid}: stopped; python")
     holder.kill()
     holder.wait()
@@ -307,12 +308,12 @@ def test_leftovers(folder: Path) -> None:
     for name in ("sem.ringlog-" + "ab" * 16, ".ring." + "cd" * 16):
         (folder / name).write_bytes(bytes(32))
     ringlog.create(str(folder / "ring"), 65536)
-    left = json.loads(out("doctor", "--json", str(folder)))["leftovers"]
+    left = json.loads(out("doctor", "--json", "--between", "0", str(folder)))["leftovers"]
     assert [(one["check"], len(one["evidence"]["paths"])) for one in left] == [
         ("orphan-semaphores", 1),
         ("unfinished-rings", 1),
     ]
-    said = out("doctor", str(folder)).decode()
+    said = out("doctor", "--between", "0", str(folder)).decode()
     assert f"rm {folder}/sem.ringlog-{'ab' * 16}" in said
     assert (folder / (".ring." + "cd" * 16)).exists()  # nothing is removed
 

@@ -40,7 +40,7 @@ def test_who_waits_for_a_stopped_owner_does_not_run_hot_on_tokens(ring: str, spa
                 writer.append(b"")
         else:
             waiter = spawn(
-                "w = ringlog.Writer(path, timeout=2)\nsay('waits')\ntry:\n    w.append(b'')\n"
+                "w = ringlog.Writer(path, timeout=0.7)\nsay('waits')\ntry:\n    w.append(b'')\n"
                 "except ringlog.WriterBusy as error:\n    say('busy')\nw.close()",
                 ring,
             )
