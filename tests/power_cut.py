@@ -1,8 +1,8 @@
 """Power cuts by the thousand: `python -m tests.power_cut --images 20000 --seed 1`, in the checkout.
 
 Programs are recorded with ever new seeds, and what the disk may hold at their moments is opened as after a
-reboot (tests/power_loss). The seed is printed, and found again in the message of what fails: --seed repeats it
-(but for `interval`, whose syncs fall as they fall).
+reboot (tests/power_loss). The seed is printed, also with what fails, and --seed repeats it (but for
+`interval`, whose syncs fall as they fall).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def one_round(library: Path, disk: Path, path: str, seed: int) -> dict[str, Tall
     tallies: dict[str, Tally] = {}
     survivors: list[Survivor] = []
     with booted(SECOND_BOOT):
-        for task, recording in zip(tasks, record(library, disk, tasks)):
+        for task, recording in zip(tasks, record(library, disk, tasks), strict=True):
             opened: list[Survivor] = []
             name = str(task["scenario"])
             try:

@@ -8,6 +8,7 @@ torn, which is what disks promise.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -113,42 +114,39 @@ class Disk:
             for number, versions in enumerate(self.sectors)
         )
 
+    def new_where(self, wanted: Callable[[int], bool]) -> bytes:
+        """Sectors as they are now where that is wanted, the others as they were when last synced."""
+        return self.build(lambda number, versions: versions.states[-1 if wanted(number) else 0])
+
     def images(self, dice: random.Random, count: int) -> Iterator[Image]:
         """The nasty ones, every choice of old or new if they are few, and `count` at random."""
         if not self.name_kept:
             yield Image("no name", None)
         if not self.named:
             return
-        yield Image("all new", self.build(lambda number, versions: versions.states[-1]))
+        yield Image("all new", self.new_where(lambda number: True))
         if not self.unsure:
             return
-        yield Image("all old", self.build(lambda number, versions: versions.states[0]))
-        first = HEADER_BYTES // SECTOR
-        for name, new in (
+        first, last, records = HEADER_BYTES // SECTOR, max(self.unsure), (1, 2)
+        for name, wanted in (
+            ("all old", lambda number: False),
             ("only the header new", lambda number: number < first),
             ("only the data new", lambda number: number >= first),
             ("only the stream's line new", lambda number: number == 0),
-            ("only the commit records new", lambda number: number in (1, 2)),
-            ("all but the commit records new", lambda number: number not in (1, 2)),
-            (
-                "only the commit records and the data's end new",
-                lambda number: number in (1, 2) or number >= last,
-            ),
+            ("only the commit records new", lambda number: number in records),
+            ("all but the commit records new", lambda number: number not in records),
+            ("only the commit records and the data's end new", lambda number: number in (*records, last)),
         ):
-            last = max(self.unsure)
-            yield Image(name, self.build(lambda number, versions: versions.states[-1 if new(number) else 0]))
-        data = [number for number in self.unsure if number >= first]
-        header = [number for number in self.unsure if number < first]
-        if 0 < len(header) + len(data) <= 5:
-            for bits in range(1 << len(self.unsure)):
-                chosen = {number for k, number in enumerate(sorted(self.unsure)) if bits >> k & 1}
-                yield Image("old or new", self.build(lambda n, v: v.states[-1 if n in chosen else 0]))
+            yield Image(name, self.new_where(wanted))
+        if len(self.unsure) <= 5:
+            for size in range(1, len(self.unsure)):
+                for chosen in itertools.combinations(sorted(self.unsure), size):
+                    yield Image("old or new", self.new_where(chosen.__contains__))
         for k in range(count):
-            yield self._any(dice, k)
+            yield self._any(dice, torn=k % 2 == 1)
 
-    def _any(self, dice: random.Random, k: int) -> Image:
-        """Pages as they were at some moment each, every second time torn into sectors."""
-        torn = k % 2 == 1
+    def _any(self, dice: random.Random, *, torn: bool) -> Image:
+        """Pages as they were at some moment each, or sectors."""
         moments: dict[int, int] = {}
         lean = dice.choice([0.2, 0.5, 0.8])  # mostly old, or mostly new
 
@@ -163,7 +161,7 @@ class Disk:
                     moments[place] = dice.choice([*versions.since, moments[place]])
             return next(
                 state
-                for since, state in zip(reversed(versions.since), reversed(versions.states))
+                for since, state in zip(reversed(versions.since), reversed(versions.states), strict=True)
                 if since <= moments[place] or since == versions.since[0]
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import zlib
 from collections.abc import Callable, Iterator
 from unittest import mock
@@ -29,8 +30,8 @@ def no_header_sync() -> Ignore:
 
 
 def no_tail_sync() -> Ignore:
-    """The shortened record is not on disk when its stride is overwritten: that sync is the one of a header behind
-    that of a header, where others follow one of data."""
+    """The shortened record is not on disk when its stride is overwritten: its sync is one of the header that
+    follows one of the header, where others follow one of data."""
     header_before = False
 
     def ignore(pages: set[int]) -> bool:
@@ -50,7 +51,7 @@ def without(recording: Recording, kind: str, *, empty: bool = False) -> Recordin
 @contextlib.contextmanager
 def header_believed() -> Iterator[None]:
     """Recovery goes by what the header says, as after a kill -9."""
-    with mock.patch.object(ringlog.files, "restart_after_crash", lambda mapping, path: None):
+    with mock.patch.object(ringlog.files, "restart_after_crash"):
         yield
 
 
@@ -61,7 +62,7 @@ def same_stream() -> Iterator[None]:
 
     def keep(mapping: _core.Mapping, path: str) -> None:
         known = mapping.snapshot()["stream_id"]
-        with mock.patch.object(ringlog.files.secrets, "token_bytes", lambda size: known):
+        with mock.patch.object(secrets, "token_bytes", return_value=known):
             restart(mapping, path)
 
     with mock.patch.object(ringlog.files, "restart_after_crash", keep):
@@ -70,7 +71,7 @@ def same_stream() -> Iterator[None]:
 
 @contextlib.contextmanager
 def valid_entries_believed() -> Iterator[None]:
-    """Recovery takes what stands behind the record's head, as long as sizes, times and checksums are in order."""
+    """Recovery takes what stands behind the record's head, as long as sizes and checksums are in order."""
     restart = ringlog.files.restart_after_crash
 
     def and_more(mapping: _core.Mapping, path: str) -> None:

@@ -40,8 +40,8 @@ def kills(dice: random.Random, count: int) -> Iterator[dict[str, Any]]:
 def cut_again(
     library: Path, disk: Path, path: str, survivors: Sequence[Survivor], *, seed: int, each: int
 ) -> Tally:
-    """The machine starts again from each of these images, a program goes on, and the power is cut again: during
-    the recovery, or later."""
+    """The machine starts again from each of these images, a program goes on, and the power is cut again:
+    during the recovery, or later."""
     tally = Tally()
     tasks = []
     for number, survivor in enumerate(survivors):
@@ -52,6 +52,6 @@ def cut_again(
         tasks.append({**task, "boot_id": SECOND_BOOT.hex()})
     recordings = record(library, disk, tasks)
     with booted(THIRD_BOOT):
-        for survivor, recording in zip(survivors, recordings):
+        for survivor, recording in zip(survivors, recordings, strict=True):
             tally.add(cut(recording, path, seed=seed, each=each, history=survivor.history.copy()))
     return tally

@@ -53,7 +53,7 @@ class Program:
     @contextlib.contextmanager
     def writer(self, sync: Sync) -> Iterator[ringlog.Writer]:
         self.sync = sync
-        writer = ringlog.Writer(self.path, capacity=CAPACITY, sync=sync, timeout=20)  # type: ignore[arg-type]
+        writer = ringlog.Writer(self.path, capacity=CAPACITY, sync=sync, timeout=20)
         seen = ringlog.info(self.path)
         mark("opened", count=seen.event_count, stream=seen.stream_id)
         yield writer
@@ -151,7 +151,7 @@ def ended_and_reopened(program: Program, dice: random.Random) -> None:
 
 
 def asked_for(program: Program, dice: random.Random) -> None:
-    """sync="none" and sync() now and then, for some laps: what was synced last is there until it is lapped."""
+    """sync="none" and sync() now and then, for laps: what was synced last is there until it is lapped."""
     with program.writer("none") as writer:
         for k in range(40):
             program.write(writer, [dice.choice([100, 3000, 9000])])
@@ -217,7 +217,7 @@ def named_readers(program: Program, dice: random.Random) -> None:
 
 
 def failing_disk(program: Program, dice: random.Random) -> None:
-    """A sync fails, and the kernel forgets what it was to write. What a later writer vouches for is on disk."""
+    """A sync fails, and the kernel forgets what it was to write. What a later writer vouches for is there."""
     with program.writer("always") as writer:
         program.write(writer, [600])
     for again in range(8):
@@ -268,7 +268,7 @@ def killed(program: Program, dice: random.Random, sync: Sync, stores: int) -> No
                     program.synced(writer)
         os._exit(0)
     _, status = os.waitpid(pid, 0)
-    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, status
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
     library.recorder_kill_after(0)
     mark("killed")
     program.label += 1000

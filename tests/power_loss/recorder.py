@@ -23,9 +23,9 @@ BY_KIND = {ord(kind): kind for kind in "SPEMLDB"}
 class Step(NamedTuple):
     """One line of a log.
 
-    kind: S, bytes were stored at `offset` (none: what was stored was there already); P, a page is to be synced;
-    E, the sync of the pages since the last E has ended, with an error if `extra`; M, a mark; L, the file was
-    given its name; D, its directory was synced; B, the file as it was found.
+    kind: S, bytes were stored at `offset` (none: what was stored was there already); P, a page is to be
+    synced; E, the sync of the pages since the last E has ended, with an error if `extra`; M, a mark; L, the
+    file was given its name; D, its directory was synced; B, the file as it was found.
     """
 
     kind: str
@@ -77,8 +77,7 @@ def record(library: Path, disk: Path, tasks: Sequence[dict[str, Any]]) -> Iterab
             [sys.executable, HERE / "recorded.py"],
             input="".join(json.dumps(task) + "\n" for task in tasks),
             env={**os.environ, "LD_PRELOAD": str(library)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             timeout=300 + 10 * len(tasks),
         )

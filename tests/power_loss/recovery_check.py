@@ -46,8 +46,8 @@ def booted(boot_id: bytes) -> Iterator[None]:
 def check(image: Image, history: History, path: str, *, read_only: bool = True) -> Found | None:
     """AssertionError if the image breaks a promise. None: no ring is there, and none was promised.
 
-    Call it inside of booted(). The file at `path` is written anew. read_only: look also as somebody who may not
-    write, before a writer has recovered.
+    Call it inside of booted(). The file at `path` is written anew. read_only: look also as somebody who may
+    not write, before a writer has recovered.
     """
     remove(path)
     if image.data is None:
@@ -88,16 +88,15 @@ def _check_read_only(path: str) -> None:
     """Who may only read, before any writer has recovered: is told to wait for one, and shown nothing."""
     with contextlib.suppress(ringlog.CorruptStream):
         ringlog.info(path)
-    only_read = mock.patch.object(
-        ringlog.Reader, "_attach_file", lambda *_: ringlog.files.attach(path, os.O_RDONLY, _core.MAP_READ)[0]
-    )
-    with only_read:
+    mapping, _ = ringlog.files.attach(path, os.O_RDONLY, _core.MAP_READ)
+    with mock.patch.object(ringlog.Reader, "_attach_file", return_value=mapping):
         try:
             ringlog.Reader(path, start="oldest").close()
         except ringlog.CorruptStream as error:
-            assert "restarted" in str(error), error
+            told = "restarted" in str(error)
         else:
-            raise AssertionError("it could be read before it was recovered")
+            told = False
+    assert told, "it could be read before it was recovered"
 
 
 def _events(path: str, count: int) -> list[_core.Event]:
@@ -133,9 +132,9 @@ def _check_events(events: list[_core.Event], seen: ringlog.RingInfo, history: Hi
     if head < history.promised:
         assert not history.always, f"{history.promised - head} of {history.promised} promised events are gone"
         # Without syncs the writer drops a record that names nothing but overwritten events.
-        assert head == 0 and history.promised <= kept_from, (
-            f"synced: {history.promised}, left: {tail}..{head}; overwritten: up to {kept_from}"
-        )
+        what = f"synced: {history.promised}, left: {tail}..{head}; overwritten: up to {kept_from}"
+        assert head == 0, what
+        assert history.promised <= kept_from, what
     elif head:
         assert tail <= max(kept_from, history.lowest_tail), f"{tail} is the oldest, but {kept_from} was safe"
     if seen.stream_id in history.streams:

@@ -20,7 +20,7 @@ SCENARIOS = ("first_appends", "exact_laps", "asked_for", "failing_disk")
 @pytest.fixture(scope="module")
 def recordings(library: Path, disk: Path) -> dict[str, Recording]:
     tasks = [{"scenario": name, "seed": SEED} for name in SCENARIOS]
-    return dict(zip(SCENARIOS, record(library, disk, tasks)))
+    return dict(zip(SCENARIOS, record(library, disk, tasks), strict=True))
 
 
 @pytest.mark.parametrize("scenario", ["first_appends", "exact_laps"])

@@ -21,7 +21,7 @@ SEED = 20
 @pytest.fixture(scope="module")
 def recordings(library: Path, disk: Path) -> dict[str, Recording]:
     tasks = [{"scenario": name, "seed": SEED} for name in PLAIN]
-    return dict(zip(PLAIN, record(library, disk, tasks)))
+    return dict(zip(PLAIN, record(library, disk, tasks), strict=True))
 
 
 @pytest.mark.parametrize("scenario", PLAIN)
@@ -30,7 +30,7 @@ def test_what_was_promised_survives(recordings: dict[str, Recording], image_path
     assert recording.stores > 200
     assert not recording.unseen
     with booted(SECOND_BOOT):
-        tally = cut(recording, image_path, seed=SEED, each=1, moments_at_most=45)
+        tally = cut(recording, image_path, seed=SEED, each=1, moments_at_most=40)
     assert tally.images >= tally.moments > 0
 
 
@@ -38,25 +38,25 @@ def test_a_kill_before_the_power_cut(library: Path, disk: Path, image_path: str,
     tally = Tally()
     folder = disk / "kills"
     folder.mkdir()
-    tasks = list(kills(random.Random(SEED), 16))
+    tasks = list(kills(random.Random(SEED), 10))
     with booted(SECOND_BOOT):
-        for task, recording in zip(tasks, record(library, folder, tasks)):
+        for task, recording in zip(tasks, record(library, folder, tasks), strict=True):
             try:
                 tally.add(cut(recording, image_path, seed=SEED, each=1, moments_at_most=12))
             except AssertionError as error:
                 raise AssertionError(f"{task['arguments']}, seed {task['seed']}: {error}") from error
-    assert tally.images > 500
+    assert tally.images > 300
 
 
-@pytest.mark.parametrize("scenario", ["exact_laps", "asked_for", "named_readers"])
+@pytest.mark.parametrize("scenario", ["asked_for", "named_readers"])
 def test_a_second_power_cut(
     recordings: dict[str, Recording], library: Path, disk: Path, image_path: str, scenario: str
 ) -> None:
     survivors: list[Survivor] = []
     with booted(SECOND_BOOT):
         cut(recordings[scenario], image_path, seed=SEED, each=1, moments_at_most=8, survivors=survivors)
-    chosen = random.Random(SEED).sample(survivors, 8)
+    chosen = random.Random(SEED).sample(survivors, 5)
     folder = disk / f"again-{scenario}"
     folder.mkdir()
     tally = cut_again(library, folder, image_path, chosen, seed=SEED, each=1)
-    assert tally.images > 100
+    assert tally.images > 50
