@@ -32,7 +32,9 @@ int rl_header_probe(int fd, rl_header *out, const char **why);
 int rl_mapping_open(rl_mapping *m, int fd, int mode, int populate);
 void rl_mapping_close(rl_mapping *m);
 int rl_mapping_named(const rl_mapping *m);                    /* does the file still have a name? */
-int rl_mapping_sync(const rl_mapping *m, int64_t from, int64_t to); /* data [from, to) is on disk */
+/* Data [from, to), or the header, is on disk. An error is noted in `commits_dirty`, where it stays until whoever
+ * has synced the whole window and the header takes it back. */
+int rl_mapping_sync(const rl_mapping *m, int64_t from, int64_t to);
 int rl_mapping_sync_header(const rl_mapping *m);
 
 int rl_mapping_fd(const rl_mapping *m); /* our descriptor, or -EBADF if it leads elsewhere by now */

@@ -5,7 +5,9 @@
  *            crashed machine: the kernel may have written any page back at any time, so nothing in
  *            the file is believed but a commit record (data synced, then the record, then synced).
  *            `commits_dirty` is set before a record is changed and taken back when the header has been
- *            synced: whoever finds it set syncs before he writes an entry.
+ *            synced: whoever finds it set syncs before he writes an entry. A sync that fails leaves a bit in
+ *            it too: the kernel reports an error once and then takes the pages for clean, so the next sync
+ *            has to write them all again.
  * Guarantee: rl_recover loses no published event, and may itself be killed and run again. rl_restart
  *            leaves the stream as the newest valid commit record says, or empty.
  * Caveat:    precondition of all: the lock is held. rl_restart only when no process can have the ring
@@ -55,6 +57,12 @@ static inline const rl_commit *rl_commit_newest(const rl_header *h, rl_sum_fn su
     return a_valid ? a : b_valid ? b : NULL;
 }
 
+/* A record is about to be changed. Who takes over from us, killed, must know; a full barrier, so that no
+ * compiler moves the change before it. */
+static inline void rl_commits_touch(rl_header *h) {
+    (void)RL_FETCH_OR(&h->commits_dirty, RL_COMMITS_CHANGED);
+}
+
 /* Note head and tail in the older record. The data between them must be on disk already; the record
  * counts once it is on disk itself. */
 static inline void rl_commit_store(const rl_ring *ring, rl_place head, rl_place tail, int64_t timestamp,
@@ -72,13 +80,13 @@ static inline void rl_commit_store(const rl_ring *ring, rl_place head, rl_place 
     next.last_timestamp = timestamp;
     memcpy(next.stream_id, h->stream_id, 16);
     next.checksum = sum(&next, offsetof(rl_commit, checksum));
-    RL_STORE_RELEASE(&h->commits_dirty, 1); /* before the change: who takes over from us, killed, must know */
+    rl_commits_touch(h);
     memcpy(newest == &h->commits[0] ? &h->commits[1] : &h->commits[0], &next, sizeof next);
 }
 
 /* Make a record invalid, and keep its generation: the next one must outbid what the disk may have. */
 static inline void rl_commit_drop(rl_header *h, int k) {
-    RL_STORE_RELEASE(&h->commits_dirty, 1); /* as in rl_commit_store */
+    rl_commits_touch(h);
     h->commits[k].checksum = ~h->commits[k].checksum;
 }
 
@@ -151,6 +159,7 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     rl_pair_store(&h->tail_offset, h->tail, tail);
     rl_pair_store(&h->gate_offset, h->gate, tail);
     rl_pair_store(&h->write_offset, h->head, head);
+    h->commits_dirty = RL_COMMITS_CHANGED; /* what failed in the last boot is as the disk has it by now */
     RL_FENCE_RELEASE(); /* whoever sees the new boot id, sees the rest */
     memcpy(h->boot_id, boot_id, 16); /* last: until then the restart counts as not done */
 }
