@@ -121,8 +121,25 @@ static inline void rl_commit_drop_all(const rl_ring *ring, rl_sum_fn sum) {
             rl_commit_drop(ring->header, k);
 }
 
-/* After a machine crash: go back to the newest commit record, or to an empty window. Slots, marks and
- * the owner are those of processes that no longer exist. */
+/* After a machine crash no reader is left. A name keeps its cursor, as far as the stream goes: what stands
+ * before the head of a commit record is what it was. Events behind it that the name had finished are gone, and
+ * others will come under their sequences. */
+static inline void rl_restart_reader(rl_reader_slot *slot, rl_place head) {
+    int status = RL_SLOT_STATUS(slot->state);
+    rl_place cursor;
+    int kept = (status == RL_SLOT_ACTIVE || status == RL_SLOT_PARKED) && slot->flags & RL_READER_NAMED &&
+               rl_pair_load(&slot->cursor, slot->cursor_records, &cursor);
+    slot->state = RL_SLOT_STATE(RL_SLOT_EPOCH(slot->state), kept ? RL_SLOT_PARKED : RL_SLOT_FREE);
+    if (!kept || (cursor.position <= head.position && cursor.sequence <= head.sequence))
+        return;
+    rl_pair_store(&slot->cursor, slot->cursor_records, head);
+    if (slot->lost_from > head.sequence)
+        slot->lost_from = 0;
+}
+
+/* After a machine crash: go back to the newest commit record, or to an empty window. Marks and the owner are
+ * those of processes that no longer exist. The header has to be synced before anything is appended: a cursor
+ * that was moved back may not come back beside a newer record. */
 static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], const uint8_t boot_id[16],
                               int64_t now, rl_sum_fn sum) {
     rl_header *h = ring->header;
@@ -140,20 +157,23 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
         commit = NULL;
         h->start_timestamp = now;
     }
+    /* These two words stand in one sector: there was a moment at which the stream had ended there. */
+    if (h->ended != head.position || h->write_offset != head.position)
+        h->ended = 0;
     /* A stream that may have dropped events that somebody has read is another stream. The record stays:
      * a second crash goes back to it again. */
     if (!(h->clean && commit && h->write_offset == head.position)) {
         memcpy(h->stream_id, stream_id, 16);
         h->restarts++;
-        for (uint32_t k = 0; k < ring->max_readers; k++)
-            rl_readers(h)[k].state = RL_SLOT_STATE(RL_SLOT_EPOCH(rl_readers(h)[k].state), RL_SLOT_FREE);
     }
+    for (uint32_t k = 0; k < ring->max_readers; k++)
+        rl_restart_reader(&rl_readers(h)[k], head);
     memset(h->marks, 0, sizeof h->marks);
     if (head.position == RL_FIRST_POSITION)
         h->marks[0].position = RL_FIRST_POSITION;
     h->last_timestamp = timestamp;
     h->event_count = head.sequence;
-    h->ended = 0;
+    h->removed = 0; /* it was found by its name: on disk the removal has not happened */
     h->owner = h->last_owner = 0;
     h->sleepers = h->room_wanted = 0;
     rl_pair_store(&h->tail_offset, h->tail, tail);
