@@ -42,6 +42,7 @@ class History:
         self.ended: int | None = None  # how many events there were at end()
         self.end_kept: int | None = None  # as ended, if that is on disk
         self.clean = False
+        self.recovered: list[Event] | None = None  # what is surely there when the next writer opens the ring
 
     def copy(self) -> History:
         return copy.deepcopy(self)
@@ -58,6 +59,9 @@ class History:
 
     def _opened(self, mark: dict[str, Any]) -> None:
         count = mark["count"]
+        if self.recovered is not None:
+            self.published, self.recovered = self.recovered, None
+            assert len(self.published) == count
         if count > len(self.published):  # a call that did not return had published nevertheless
             for start, events in self.pending:
                 if start + len(events) == count:

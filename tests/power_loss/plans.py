@@ -53,5 +53,7 @@ def cut_again(
     recordings = record(library, disk, tasks)
     with booted(THIRD_BOOT):
         for survivor, recording in zip(survivors, recordings, strict=True):
-            tally.add(cut(recording, path, seed=seed, each=each, history=survivor.history.copy()))
+            history = survivor.history.copy()
+            history.recovered = survivor.found.events
+            tally.add(cut(recording, path, seed=seed, each=each, history=history))
     return tally

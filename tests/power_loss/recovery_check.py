@@ -30,6 +30,7 @@ class Found(NamedTuple):
     head: int
     stream: str
     seconds: float  # that the recovery took
+    events: list[Event]  # all up to the head, those before the tail too
 
 
 @contextlib.contextmanager
@@ -63,7 +64,7 @@ def check(image: Image, history: History, path: str, *, read_only: bool = True) 
         seen = ringlog.info(path)
         events = _events(path, seen.event_count - seen.tail_count)
         _check_info(seen, events)
-        _check_events(events, seen, history)
+        written = _check_events(events, seen, history)
         _check_named(path, history, seen)
         if seen.event_count == history.end_kept and not history.pending:
             assert seen.ended, "end() is forgotten"
@@ -72,7 +73,7 @@ def check(image: Image, history: History, path: str, *, read_only: bool = True) 
     assert after[-1].data == b"next"
     assert [tuple(event) for event in after[:-1]] == [tuple(event) for event in events][-len(after) + 1 :]
     assert [tuple(event) for event in decode(path)] == [tuple(event) for event in after]
-    return Found(seen.tail_count, seen.event_count, seen.stream_id, seconds)
+    return Found(seen.tail_count, seen.event_count, seen.stream_id, seconds, written)
 
 
 def remove(path: str) -> None:
@@ -117,15 +118,18 @@ def _check_info(seen: ringlog.RingInfo, events: list[_core.Event]) -> None:
     assert stamps == sorted(stamps)
 
 
-def _check_events(events: list[_core.Event], seen: ringlog.RingInfo, history: History) -> None:
+def _check_events(events: list[_core.Event], seen: ringlog.RingInfo, history: History) -> list[Event]:
+    """The events that were written so, from the first one to the head."""
     head, tail = seen.event_count, seen.tail_count
     truths = [history.published] + [
         history.published[:start] + more for start, more in history.pending if start <= len(history.published)
     ]
-    truths = [truth for truth in truths if len(truth) >= head]
-    assert any(all(_same(event, truth[event.sequence]) for event in events) for truth in truths), (
-        f"{tail}..{head} was not written so; {len(history.published)} were published"
-    )
+    truths = [
+        truth[:head]
+        for truth in truths
+        if len(truth) >= head and all(_same(event, truth[event.sequence]) for event in events)
+    ]
+    assert truths, f"{tail}..{head} was not written so; {len(history.published)} were published"
     ends = history.boundaries | {start + len(more) for start, more in history.pending}
     assert head in ends, f"half a batch: {head}, not one of {sorted(ends)[-5:]}"
     kept_from = _room_taken(history)
@@ -139,6 +143,7 @@ def _check_events(events: list[_core.Event], seen: ringlog.RingInfo, history: Hi
         assert tail <= max(kept_from, history.lowest_tail), f"{tail} is the oldest, but {kept_from} was safe"
     if seen.stream_id in history.streams:
         assert head == len(history.published), "the same stream id, and sequences that were another's"
+    return truths[0]
 
 
 def _same(found: _core.Event, written: Event) -> bool:
