@@ -74,6 +74,10 @@ int rl_writer_protect_commit(WriterObject *self, const rl_append *a, rl_place wa
     case RL_COMMIT_OVERWRITTEN:
         if (self->synced)
             return rl_writer_make_durable(self, a, want.position, want);
+        /* The older one first, on disk too: it names what was overwritten long ago, and a torn page could have
+         * lost the newest one only. */
+        if (rl_commit_drop_older(&self->ring, self->mapping->checksum->sum) && !rl_writer_settle_commits(self))
+            return 0;
         rl_commit_drop_all(&self->ring, self->mapping->checksum->sum);
         break;
     default:

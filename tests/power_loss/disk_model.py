@@ -138,6 +138,9 @@ class Disk:
             ("only the commit records and the data's end new", lambda number: number in (*records, last)),
         ):
             yield Image(name, self.new_where(wanted))
+        for rest in (0, -1):
+            half = self.build(lambda n, v, rest=rest: v.states[len(v.states) // 2 if n in records else rest])
+            yield Image("the commit records half written", half)
         if len(self.unsure) <= 5:
             for size in range(1, len(self.unsure)):
                 for chosen in itertools.combinations(sorted(self.unsure), size):

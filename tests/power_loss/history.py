@@ -62,6 +62,8 @@ class History:
         if self.recovered is not None:
             self.published, self.recovered = self.recovered, None
             assert len(self.published) == count
+            # A name that was not on disk yet may be unknown from here on.
+            self.named = {name: min(self.named[name], count) for name in self.finished}
         if count > len(self.published):  # a call that did not return had published nevertheless
             for start, events in self.pending:
                 if start + len(events) == count:

@@ -23,7 +23,9 @@ PLAIN = (
     "clean_then_unsynced",
     "two_writers",
     "named_readers",
+    "named_unsynced",
     "failing_disk",
+    "failing_records",
 )
 SECOND_BOOT = b"the second boot."
 THIRD_BOOT = b"the third boot.."

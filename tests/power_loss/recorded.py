@@ -53,6 +53,8 @@ class Program:
     @contextlib.contextmanager
     def writer(self, sync: Sync) -> Iterator[ringlog.Writer]:
         self.sync = sync
+        if not os.path.exists(self.path):
+            ringlog.create(self.path, CAPACITY, max_readers=4)  # few: to look at each takes time
         writer = ringlog.Writer(self.path, capacity=CAPACITY, sync=sync, timeout=20)
         seen = ringlog.info(self.path)
         mark("opened", count=seen.event_count, stream=seen.stream_id)
@@ -153,9 +155,10 @@ def ended_and_reopened(program: Program, dice: random.Random) -> None:
 def asked_for(program: Program, dice: random.Random) -> None:
     """sync="none" and sync() now and then, for laps: what was synced last is there until it is lapped."""
     with program.writer("none") as writer:
-        for k in range(40):
-            program.write(writer, [dice.choice([100, 3000, 9000])])
-            if k % 9 == 2:
+        for k in range(45):
+            # At first small ones: the tail passes all that the first record names in one step.
+            program.write(writer, [100 if k < 3 else dice.choice([100, 3000, 9000])])
+            if k % 22 == 2:
                 program.synced(writer)
 
 
@@ -216,6 +219,22 @@ def named_readers(program: Program, dice: random.Random) -> None:
         program.write(writer, [500])
 
 
+def named_unsynced(program: Program, dice: random.Random) -> None:
+    """A named reader finishes events that a power cut takes away again."""
+    with program.writer("none") as writer:
+        program.write(writer, [100])
+        with ringlog.Reader(program.path, start="oldest", name="billing") as reader:
+            mark("named", name="billing", finished=0)
+            program.synced(writer)
+            for k in range(7):
+                assert reader.poll() is not None
+                reader.commit()
+                mark("named", name="billing", finished=k + 1)
+                program.write(writer, [20])
+                if k == 1:
+                    program.synced(writer)
+
+
 def failing_disk(program: Program, dice: random.Random) -> None:
     """A sync fails, and the kernel forgets what it was to write. What a later writer vouches for is there."""
     with program.writer("always") as writer:
@@ -242,11 +261,25 @@ def failing_disk(program: Program, dice: random.Random) -> None:
             program.write(writer, [100])
 
 
+def failing_records(program: Program, dice: random.Random) -> None:
+    """The newest record may not be on disk, and the next call is one that writes another record."""
+    for _ in range(6):
+        with contextlib.suppress(OSError), program.writer("always") as writer:
+            program.write(writer, [700])
+            program.write(writer, [700])
+            library.recorder_fail_sync(2)  # data, record
+            with contextlib.suppress(OSError):
+                program.synced(writer)
+        with program.writer("none") as other:
+            program.synced(other)
+            program.write(other, [700])
+
+
 def go_on(program: Program, dice: random.Random) -> None:
     """After a reboot: recovery, then what a program does next."""
     program.first_timestamp = time.time_ns()  # behind those of claims, which are the clock's
     with program.writer("always") as writer:
-        for _ in range(3):
+        for _ in range(4):
             program.write(writer, [dice.choice([30, 2032, 9000])])
 
 
@@ -291,7 +324,9 @@ SCENARIOS: dict[str, Callable[..., None]] = {
         clean_then_unsynced,
         two_writers,
         named_readers,
+        named_unsynced,
         failing_disk,
+        failing_records,
         go_on,
         killed,
     )

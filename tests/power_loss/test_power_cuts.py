@@ -48,7 +48,7 @@ def test_a_kill_before_the_power_cut(library: Path, disk: Path, image_path: str,
     assert tally.images > 300
 
 
-@pytest.mark.parametrize("scenario", ["asked_for", "named_readers"])
+@pytest.mark.parametrize("scenario", ["asked_for", "named_unsynced"])
 def test_a_second_power_cut(
     recordings: dict[str, Recording], library: Path, disk: Path, image_path: str, scenario: str
 ) -> None:

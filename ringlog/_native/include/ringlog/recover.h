@@ -115,6 +115,16 @@ static inline rl_commit_fate rl_commit_shorten(const rl_ring *ring, rl_place wan
     return RL_COMMIT_SHORTENED;
 }
 
+/* Make the older record invalid. 1: there was one. */
+static inline int rl_commit_drop_older(const rl_ring *ring, rl_sum_fn sum) {
+    rl_header *h = ring->header;
+    int newest = rl_commit_newest(h, sum) == &h->commits[1];
+    if (!rl_commit_valid(&h->commits[!newest], sum))
+        return 0;
+    rl_commit_drop(h, !newest);
+    return 1;
+}
+
 static inline void rl_commit_drop_all(const rl_ring *ring, rl_sum_fn sum) {
     for (int k = 0; k < 2; k++)
         if (rl_commit_valid(&ring->header->commits[k], sum))
