@@ -175,14 +175,8 @@ static PyObject *mapping_restart(MappingObject *self, PyObject *args) {
         PyErr_SetString(PyExc_ValueError, "an id is 16 bytes");
         return NULL;
     }
-    int error;
     rl_restart(&self->map.ring, (const uint8_t *)stream_id, (const uint8_t *)boot_id, rl_now(),
                self->checksum->sum);
-    Py_BEGIN_ALLOW_THREADS
-    error = self->map.in_memory ? 0 : rl_mapping_sync_header(&self->map);
-    Py_END_ALLOW_THREADS
-    if (error) /* whoever appends next has to sync it, as rl_restart has noted */
-        return os_error(error);
     Py_RETURN_NONE;
 }
 

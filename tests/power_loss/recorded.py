@@ -279,7 +279,8 @@ def go_on(program: Program, dice: random.Random) -> None:
     """After a reboot: recovery, then what a program does next."""
     program.first_timestamp = time.time_ns()  # behind those of claims, which are the clock's
     with program.writer("always") as writer:
-        for _ in range(4):
+        program.write(writer, [20] * 6, "many")  # at once further than a cursor that recovery has moved back
+        for _ in range(3):
             program.write(writer, [dice.choice([30, 2032, 9000])])
 
 

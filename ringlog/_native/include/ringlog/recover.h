@@ -148,8 +148,7 @@ static inline void rl_restart_reader(rl_reader_slot *slot, rl_place head) {
 }
 
 /* After a machine crash: go back to the newest commit record, or to an empty window. Marks and the owner are
- * those of processes that no longer exist. The header has to be synced before anything is appended: a cursor
- * that was moved back may not come back beside a newer record. */
+ * those of processes that no longer exist. */
 static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], const uint8_t boot_id[16],
                               int64_t now, rl_sum_fn sum) {
     rl_header *h = ring->header;
@@ -189,7 +188,9 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     rl_pair_store(&h->tail_offset, h->tail, tail);
     rl_pair_store(&h->gate_offset, h->gate, tail);
     rl_pair_store(&h->write_offset, h->head, head);
-    h->commits_dirty = RL_COMMITS_CHANGED; /* what failed in the last boot is as the disk has it by now */
+    /* The header has to be synced before anything is appended: a cursor that was moved back may not come back
+     * beside a newer record. And a sync that failed in the last boot is over: this is what the disk has. */
+    h->commits_dirty = RL_COMMITS_CHANGED;
     RL_FENCE_RELEASE(); /* whoever sees the new boot id, sees the rest */
     memcpy(h->boot_id, boot_id, 16); /* last: until then the restart counts as not done */
 }
