@@ -28,14 +28,15 @@ def sync_interval(sync: object) -> float | None:
     raise ValueError(f'sync must be "none", "always" or a number of seconds over 0, not {sync!r}')
 
 
-def sync_directory(path: str) -> None:
-    """The file's name is on disk too."""
-    for name, flags in ((path, os.O_RDONLY), (os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)):
-        fd = os.open(name, flags | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO that came in its place would block
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+def sync_name(path: str) -> None:
+    """The file's name is on disk. The file itself is left to the mapping's syncs: what the kernel failed to
+    write it tells once, and it is the mapping that takes note of it."""
+    directory = os.path.dirname(os.path.realpath(path))
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 class Syncer:

@@ -101,6 +101,7 @@ def _build(path: str, capacity: int, max_readers: int, mode: int) -> RingInfo:
             _allocate(fd, len(header) + capacity, path)
             os.pwrite(fd, header, 0)
             os.fchmod(fd, mode)
+            os.fsync(fd)  # before it has a name: a crash of the machine leaves a whole ring, or none
             _check_locks_exclude(fd, path)
             lock.make_semaphore(semaphore, lock.access_of(fd))
             source = temporary or f"/proc/self/fd/{fd}"

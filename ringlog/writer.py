@@ -62,6 +62,7 @@ class Writer(_core.Writer):
             "timeout": timeout,
             "sync": sync,
         }
+        self._name_synced = False
         self._pid = os.getpid()
         self._path = os.path.abspath(os.fspath(path))
         self._syncer: durability.Syncer | None = None
@@ -105,7 +106,8 @@ class Writer(_core.Writer):
                     if created:
                         ring.unlink(self._path)
                     raise ValueError(f"{self._path}: sync on a file system in memory can keep nothing")
-                durability.sync_directory(self._path)
+                durability.sync_name(self._path)
+                self._name_synced = True
             files.restart_after_crash(mapping, self._path)
             return mapping, access
         raise RingRemoved(f"{self._path}: is removed again and again")
@@ -190,6 +192,9 @@ class Writer(_core.Writer):
         if self._syncer is not None:
             self._syncer.raise_error()
         self._sync_now()
+        if not self._name_synced:
+            durability.sync_name(self._path)
+            self._name_synced = True
 
     def end(self) -> None:
         """End the stream: readers stop after the last event. Waiting ones are woken.

@@ -182,21 +182,38 @@ int rl_mapping_named(rl_mapping *m) {
     return st.st_nlink > 0;
 }
 
-static int sync_range(const uint8_t *from, const uint8_t *to) {
+/* The pages of [from, to) are on disk. The kernel tells of an error once and then takes the pages for clean: so
+ * it is noted in the header, and until all is on disk each page is written to before it is synced. */
+static int sync_range(const rl_mapping *m, uint8_t *from, const uint8_t *to) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)from / page * page;
-    return to <= from || msync((void *)start, (size_t)((uintptr_t)to - start), MS_SYNC) == 0 ? 0 : -errno;
+    uint32_t *dirty = &m->ring.header->commits_dirty;
+    if (to <= from)
+        return 0;
+    if (RL_UNLIKELY(RL_LOAD_RELAXED(dirty) & RL_SYNC_FAILED))
+        for (uintptr_t at = start; at < (uintptr_t)to; at += page) {
+            /* What is there, again; by compare-and-swap, since others may be writing to the header. */
+            uint32_t *word = (uint32_t *)at, seen = RL_LOAD_RELAXED(word);
+            while (!RL_SWAP(word, seen, seen))
+                seen = RL_LOAD_RELAXED(word);
+        }
+    /* A page that could not be had is private zeros by now: to sync those is no failure, and no sync. */
+    if (msync((void *)start, (size_t)((uintptr_t)to - start), MS_SYNC) == 0 && !rl_mapping_broken(m))
+        return 0;
+    int error = rl_mapping_broken(m) ? -EIO : -errno;
+    (void)RL_FETCH_OR(dirty, RL_SYNC_FAILED);
+    return error;
 }
 
 int rl_mapping_sync(const rl_mapping *m, int64_t from, int64_t to) {
     if (to - from > m->ring.capacity)
         from = to - m->ring.capacity;
-    const uint8_t *start = rl_at(&m->ring, from);
-    return sync_range(start, start + (to - from));
+    uint8_t *start = rl_at(&m->ring, from);
+    return sync_range(m, start, start + (to - from));
 }
 
 int rl_mapping_sync_header(const rl_mapping *m) {
-    const uint8_t *start = (const uint8_t *)m->ring.header;
-    return sync_range(start, start + m->header_bytes);
+    uint8_t *start = (uint8_t *)m->ring.header;
+    return sync_range(m, start, start + m->header_bytes);
 }
 
 /* ---- leases ---- */

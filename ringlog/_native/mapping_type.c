@@ -197,8 +197,10 @@ static PyObject *mapping_set_clean(MappingObject *self, PyObject *arg) {
     Py_BEGIN_ALLOW_THREADS
     error = self->map.in_memory ? 0 : rl_mapping_sync_header(&self->map);
     Py_END_ALLOW_THREADS
-    if (error)
+    if (error) { /* the disk may call it clean: the next writer to open it has to take that back there */
+        RL_STORE_RELAXED(&self->map.ring.header->clean, 1);
         return os_error(error);
+    }
     Py_RETURN_NONE;
 }
 

@@ -50,7 +50,9 @@ void rl_mapping_close(rl_mapping *m);
 int rl_mapping_named(rl_mapping *m);
 int64_t rl_mapping_size(const rl_mapping *m);   /* of the file by now, in bytes; -1: can't be told */
 int64_t rl_mapping_needs(const rl_mapping *m);  /* the size that the file had at least */
-int rl_mapping_sync(const rl_mapping *m, int64_t from, int64_t to); /* data [from, to) is on disk */
+/* Data [from, to), or the header, is on disk. An error is noted in `commits_dirty`, where it stays until whoever
+ * has synced the whole window and the header takes it back. */
+int rl_mapping_sync(const rl_mapping *m, int64_t from, int64_t to);
 int rl_mapping_sync_header(const rl_mapping *m);
 
 int rl_mapping_fd(const rl_mapping *m); /* our descriptor, or -EBADF if it leads elsewhere by now */

@@ -12,14 +12,14 @@ static int raise_os_error(int error) {
 int rl_writer_settle_commits(WriterObject *self) {
     rl_header *h = self->ring.header;
     int error;
-    if (RL_LIKELY(!RL_LOAD_ACQUIRE(&h->commits_dirty))) /* pairs with the release stores in recover.h */
+    if (RL_LIKELY(!(RL_LOAD_ACQUIRE(&h->commits_dirty) & RL_COMMITS_CHANGED))) /* pairs with rl_commits_touch */
         return 1;
     Py_BEGIN_ALLOW_THREADS
     error = rl_mapping_sync_header(&self->mapping->map);
     Py_END_ALLOW_THREADS
     if (error)
         return raise_os_error(error);
-    RL_STORE_RELAXED(&h->commits_dirty, 0);
+    (void)RL_FETCH_AND(&h->commits_dirty, ~(uint32_t)RL_COMMITS_CHANGED);
     return 1;
 }
 
@@ -30,7 +30,16 @@ int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from,
     int64_t known = newest ? newest->head.position : tail.position;
     if (self->disk_error) /* the kernel forgets what it failed to write: a later sync would say nothing */
         return raise_os_error(self->disk_error);
-    if (known < from) /* others may have appended without syncing: the record vouches for theirs too */
+    /* A new record takes the older one's place: first the newest has to be on disk. It may not be if a writer was
+     * killed, or a sync failed, in between. */
+    if (!rl_writer_settle_commits(self))
+        return 0;
+    /* A sync has failed before, of this writer or of another: then nothing that the window holds is known to be on
+     * disk, and once all of it is, with the header, that is over (unless another one fails meanwhile). */
+    uint32_t before = RL_LOAD_RELAXED(&self->ring.header->commits_dirty) | RL_COMMITS_CHANGED;
+    if (before & RL_SYNC_FAILED)
+        from = tail.position;
+    else if (known < from) /* others may have appended without syncing: the record vouches for theirs too */
         from = known > tail.position ? known : tail.position;
     int error;
     Py_BEGIN_ALLOW_THREADS
@@ -42,7 +51,7 @@ int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from,
     if (error) /* the record may be there and is not to be believed */
         rl_commit_drop_ahead(&self->ring, self->mapping->checksum->sum);
     else
-        RL_STORE_RELAXED(&self->ring.header->commits_dirty, 0);
+        (void)RL_SWAP(&self->ring.header->commits_dirty, before, 0);
     Py_END_ALLOW_THREADS
     self->disk_error = error;
     return error ? raise_os_error(error) : 1;
@@ -65,6 +74,10 @@ int rl_writer_protect_commit(WriterObject *self, const rl_append *a, rl_place wa
     case RL_COMMIT_OVERWRITTEN:
         if (self->synced)
             return rl_writer_make_durable(self, a, want.position, want);
+        /* The older one first, on disk too: it names what was overwritten long ago, and a torn page could have
+         * lost the newest one only. */
+        if (rl_commit_drop_older(&self->ring, self->mapping->checksum->sum) && !rl_writer_settle_commits(self))
+            return 0;
         rl_commit_drop_all(&self->ring, self->mapping->checksum->sum);
         break;
     default:

@@ -18,6 +18,7 @@ from no_signal_support import (
     PAGE,
     READS,
     SIZE,
+    close,
     fill,
     opened,
     payload,
@@ -233,6 +234,31 @@ def test_writing_to_a_disk_that_fails(
     child.tell()
     assert [child.line() for _ in range(4)] == ["failed"] * 4
     child.finish()
+    clean()
+
+
+def test_nothing_is_called_synced_that_lies_in_missing_memory(
+    failing_disk: tuple[Path, Callable[[], None]],
+) -> None:
+    place, fail = failing_disk
+    path = str(place / "ring")
+    with ringlog.Writer(path, capacity=RING_BYTES) as writer:
+        for k in range(RING_BYTES // 2 // 1016):
+            writer.append(payload(k))
+        writer.sync()
+    clean = remove_semaphore(path)
+
+    def scenario() -> None:
+        fd = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(fd, 1 << 20, 0, os.POSIX_FADV_DONTNEED)
+        fail()
+        writer = ringlog.Writer(path)
+        for call in (lambda: writer.append(b"not"), writer.sync):
+            with pytest.raises(OSError, match=r"could not be read|Input/output"):
+                call()
+        close(writer)
+
+    run_forked(scenario)
     clean()
 
 

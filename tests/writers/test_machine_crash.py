@@ -155,6 +155,51 @@ def test_with_sync_always_everything_that_returned_is_there(
         assert writer.append(b"next") == count
 
 
+@pytest.mark.parametrize("beyond", [0, 3])
+def test_a_name_keeps_its_place_as_far_as_the_stream_goes(disk_path: str, beyond: int) -> None:
+    """Otherwise what is on disk, and was not read yet, would be passed over in silence."""
+    with ringlog.Writer(disk_path, capacity=CAPACITY) as writer:
+        for k in range(10):
+            writer.append(b"kept %d" % k)
+        writer.sync()
+        for k in range(5):
+            writer.append(b"dropped %d" % k)
+        finished = 10 + beyond if beyond else 4
+        with ringlog.Reader(disk_path, start="oldest", name="billing") as reader:
+            reader.read_many(finished)
+        with ringlog.Reader(disk_path, start="oldest", lossless=True):
+            crashed = disk_path + ".copy"
+            shutil.copyfile(disk_path, crashed)
+    crash(crashed)
+    with ringlog.Writer(crashed, timeout=10) as writer:
+        assert [reader.name for reader in ringlog.info(crashed).readers] == ["billing"]
+        writer.append(b"new")
+        with ringlog.Reader(crashed, name="billing") as reader:
+            expected = [b"kept %d" % k for k in range(finished, 10)] + [b"new"]
+            assert [event.data for event in reader.read_many()] == expected
+
+
+def test_the_end_of_a_stream_outlives_the_machine(disk_path: str) -> None:
+    with ringlog.Writer(disk_path, capacity=CAPACITY, sync=60.0) as writer:
+        writer.append(b"last")
+        writer.end()
+    crash(disk_path, scribble=False)
+    ringlog.Writer(disk_path, timeout=10).close()
+    assert ringlog.info(disk_path).ended
+
+
+def test_a_removal_that_the_disk_knows_only_half_of_has_not_happened(disk_path: str) -> None:
+    """The mark has been written back, and the directory not: a ring that nobody could write to, for ever."""
+    with ringlog.Writer(disk_path, capacity=CAPACITY, sync=60.0) as writer:
+        writer.append(b"0")
+    with RingFile(disk_path) as file:
+        file["removed"] = 1
+    crash(disk_path, scribble=False)
+    with ringlog.Writer(disk_path, timeout=10) as writer:
+        assert writer.append(b"1") == 1
+    assert contents(disk_path) == [(0, b"0"), (1, b"1")]
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
 def test_who_may_only_read_is_told_that_a_writer_is_needed(
     disk_path: str, spawn: Callable[..., Child]

@@ -77,6 +77,12 @@ typedef struct rl_commit {
     uint8_t padding[512 - 72];
 } rl_commit;
 
+/* Bits of `commits_dirty`. */
+enum {
+    RL_COMMITS_CHANGED = 1, /* the commit records are not known to be on disk as they are here */
+    RL_SYNC_FAILED = 2      /* the kernel may take pages for clean that it failed to write */
+};
+
 /* Slot states: the low byte of a slot's `state`; the rest is the epoch, which is never reused. */
 enum { RL_SLOT_FREE = 0, RL_SLOT_CLAIMED = 1, RL_SLOT_ACTIVE = 2, RL_SLOT_PARKED = 3 };
 #define RL_SLOT_STATE(epoch, status) (((uint64_t)(epoch) << 8) | (uint64_t)(status))
@@ -138,7 +144,7 @@ typedef struct rl_header {
     uint8_t file_id[16];
     uint8_t boot_id[16];
     int64_t created;
-    uint32_t commits_dirty; /* the commit records were changed, and are not known to be on disk so */
+    uint32_t commits_dirty; /* RL_COMMITS_CHANGED, RL_SYNC_FAILED */
     uint8_t reserved1[4];
     /* The window line: read after every copy, written once a stride. */
     int64_t tail_offset; /* the oldest intact entry */

@@ -5,7 +5,9 @@
  *            crashed machine: the kernel may have written any page back at any time, so nothing in
  *            the file is believed but a commit record (data synced, then the record, then synced).
  *            `commits_dirty` is set before a record is changed and taken back when the header has been
- *            synced: whoever finds it set syncs before he writes an entry.
+ *            synced: whoever finds it set syncs before he writes an entry. A sync that fails leaves a bit in
+ *            it too: the kernel reports an error once and then takes the pages for clean, so the next sync
+ *            has to write them all again.
  * Guarantee: rl_recover loses no published event, and may itself be killed and run again. rl_restart
  *            leaves the stream as the newest valid commit record says, or empty.
  * Caveat:    precondition of all: the lock is held. rl_restart only when no process can have the ring
@@ -55,6 +57,12 @@ static inline const rl_commit *rl_commit_newest(const rl_header *h, rl_sum_fn su
     return a_valid ? a : b_valid ? b : NULL;
 }
 
+/* A record is about to be changed. Who takes over from us, killed, must know; a full barrier, so that no
+ * compiler moves the change before it. */
+static inline void rl_commits_touch(rl_header *h) {
+    (void)RL_FETCH_OR(&h->commits_dirty, RL_COMMITS_CHANGED);
+}
+
 /* Note head and tail in the older record. The data between them must be on disk already; the record
  * counts once it is on disk itself. */
 static inline void rl_commit_store(const rl_ring *ring, rl_place head, rl_place tail, int64_t timestamp,
@@ -72,13 +80,13 @@ static inline void rl_commit_store(const rl_ring *ring, rl_place head, rl_place 
     next.last_timestamp = timestamp;
     memcpy(next.stream_id, h->stream_id, 16);
     next.checksum = sum(&next, offsetof(rl_commit, checksum));
-    RL_STORE_RELEASE(&h->commits_dirty, 1); /* before the change: who takes over from us, killed, must know */
+    rl_commits_touch(h);
     memcpy(newest == &h->commits[0] ? &h->commits[1] : &h->commits[0], &next, sizeof next);
 }
 
 /* Make a record invalid, and keep its generation: the next one must outbid what the disk may have. */
 static inline void rl_commit_drop(rl_header *h, int k) {
-    RL_STORE_RELEASE(&h->commits_dirty, 1); /* as in rl_commit_store */
+    rl_commits_touch(h);
     h->commits[k].checksum = ~h->commits[k].checksum;
 }
 
@@ -107,14 +115,40 @@ static inline rl_commit_fate rl_commit_shorten(const rl_ring *ring, rl_place wan
     return RL_COMMIT_SHORTENED;
 }
 
+/* Make the older record invalid. 1: there was one. */
+static inline int rl_commit_drop_older(const rl_ring *ring, rl_sum_fn sum) {
+    rl_header *h = ring->header;
+    int newest = rl_commit_newest(h, sum) == &h->commits[1];
+    if (!rl_commit_valid(&h->commits[!newest], sum))
+        return 0;
+    rl_commit_drop(h, !newest);
+    return 1;
+}
+
 static inline void rl_commit_drop_all(const rl_ring *ring, rl_sum_fn sum) {
     for (int k = 0; k < 2; k++)
         if (rl_commit_valid(&ring->header->commits[k], sum))
             rl_commit_drop(ring->header, k);
 }
 
-/* After a machine crash: go back to the newest commit record, or to an empty window. Slots, marks and
- * the owner are those of processes that no longer exist. */
+/* After a machine crash no reader is left. A name keeps its cursor, as far as the stream goes: what stands
+ * before the head of a commit record is what it was. Events behind it that the name had finished are gone, and
+ * others will come under their sequences. */
+static inline void rl_restart_reader(rl_reader_slot *slot, rl_place head) {
+    int status = RL_SLOT_STATUS(slot->state);
+    rl_place cursor;
+    int kept = (status == RL_SLOT_ACTIVE || status == RL_SLOT_PARKED) && slot->flags & RL_READER_NAMED &&
+               rl_pair_load(&slot->cursor, slot->cursor_records, &cursor);
+    slot->state = RL_SLOT_STATE(RL_SLOT_EPOCH(slot->state), kept ? RL_SLOT_PARKED : RL_SLOT_FREE);
+    if (!kept || (cursor.position <= head.position && cursor.sequence <= head.sequence))
+        return;
+    rl_pair_store(&slot->cursor, slot->cursor_records, head);
+    if (slot->lost_from > head.sequence)
+        slot->lost_from = 0;
+}
+
+/* After a machine crash: go back to the newest commit record, or to an empty window. Marks and the owner are
+ * those of processes that no longer exist. */
 static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], const uint8_t boot_id[16],
                               int64_t now, rl_sum_fn sum) {
     rl_header *h = ring->header;
@@ -132,25 +166,31 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
         commit = NULL;
         h->start_timestamp = now;
     }
+    /* These two words stand in one sector: there was a moment at which the stream had ended there. */
+    if (h->ended != head.position || h->write_offset != head.position)
+        h->ended = 0;
     /* A stream that may have dropped events that somebody has read is another stream. The record stays:
      * a second crash goes back to it again. */
     if (!(h->clean && commit && h->write_offset == head.position)) {
         memcpy(h->stream_id, stream_id, 16);
         h->restarts++;
-        for (uint32_t k = 0; k < ring->max_readers; k++)
-            rl_readers(h)[k].state = RL_SLOT_STATE(RL_SLOT_EPOCH(rl_readers(h)[k].state), RL_SLOT_FREE);
     }
+    for (uint32_t k = 0; k < ring->max_readers; k++)
+        rl_restart_reader(&rl_readers(h)[k], head);
     memset(h->marks, 0, sizeof h->marks);
     if (head.position == RL_FIRST_POSITION)
         h->marks[0].position = RL_FIRST_POSITION;
     h->last_timestamp = timestamp;
     h->event_count = head.sequence;
-    h->ended = 0;
+    h->removed = 0; /* it was found by its name: on disk the removal has not happened */
     h->owner = h->last_owner = 0;
     h->sleepers = h->room_wanted = 0;
     rl_pair_store(&h->tail_offset, h->tail, tail);
     rl_pair_store(&h->gate_offset, h->gate, tail);
     rl_pair_store(&h->write_offset, h->head, head);
+    /* The header has to be synced before anything is appended: a cursor that was moved back may not come back
+     * beside a newer record. And a sync that failed in the last boot is over: this is what the disk has. */
+    h->commits_dirty = RL_COMMITS_CHANGED;
     RL_FENCE_RELEASE(); /* whoever sees the new boot id, sees the rest */
     memcpy(h->boot_id, boot_id, 16); /* last: until then the restart counts as not done */
 }
