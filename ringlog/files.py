@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 
@@ -35,7 +36,13 @@ def attach(path: str, flags: int, mode: int, *, populate: bool = True) -> tuple[
         raise NotARing(f"{path}: not a ring: a directory") from None
     try:
         check_header(fd, path)
-        return _core.Mapping(fd, mode, populate=populate), lock.file_mode(fd)
+        try:
+            mapping = _core.Mapping(fd, mode, populate=populate)
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # it looks for itself: the header is not what it was a moment ago
+                check_header(fd, path)
+            raise
+        return mapping, lock.file_mode(fd)
     finally:
         os.close(fd)
 

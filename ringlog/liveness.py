@@ -34,6 +34,13 @@ def own_identity() -> tuple[int, int]:
     return pid, _start_time(psutil.Process(pid))
 
 
+def _process(pid: int) -> psutil.Process:
+    """The process, or psutil.Error; also for a number out of a file that can be no pid."""
+    if not 1 <= pid < 1 << 31:
+        raise psutil.NoSuchProcess(pid)
+    return psutil.Process(pid)
+
+
 def _start_time(process: psutil.Process) -> int:
     return int(process.create_time() * 1_000_000_000)
 
@@ -51,7 +58,7 @@ def owner_is_dead(mapping: _core.Mapping, slot: int, epoch: int) -> bool:
 def describe(pid: int, start_time: int) -> str:
     """A process as a person would look for it: "pid 123 (python), stopped"."""
     try:
-        process = psutil.Process(pid)
+        process = _process(pid)
         if abs(_start_time(process) - start_time) > 2_000_000_000:
             return f"pid {pid} (the number belongs to another process by now)"
         name, status = process.name(), process.status()
@@ -65,7 +72,7 @@ def state(pid: int, start_time: int, *, alive: bool, active: bool) -> State:
     if not alive:
         return "dead"
     try:
-        process = psutil.Process(pid)
+        process = _process(pid)
         if process.status() in _STOPPED and abs(_start_time(process) - start_time) <= 2_000_000_000:
             return "stopped"
     except psutil.Error:

@@ -105,12 +105,12 @@ def acquire(writer: _core.Writer, mapping: _core.Mapping, semaphore: Semaphore, 
             if (mine or liveness.owner_is_dead(mapping, slot, epoch)) and writer._replace(word):
                 semaphore.drain()
                 return
-            if left <= 0:
+            if left <= 0 and slot < _core.MAX_WRITERS:
                 pid, start_time = mapping.writer_slot(slot)[2:4]
                 raise WriterBusy(f"the write lock is held by {liveness.describe(pid, start_time)}")
             if not token:
                 writer._contend(word)
-        elif left <= 0 and wait > FIRST_WAIT:
+        if left <= 0 and wait > FIRST_WAIT:
             raise WriterBusy("the write lock was taken by others each time it was free")
         if not token:
             if mapping.snapshot()["removed"] or not mapping.named():

@@ -145,7 +145,10 @@ static int make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t de
             PyErr_Restore(type, value, trace);
             return 0;
         }
-        rl_append_begin(&self->ring, a);
+        if (rl_append_begin(&self->ring, a) != RL_OK) {
+            rl_writer_unlock(self, 0, &contended);
+            return rl_writer_raise(self, "_corrupt");
+        }
     }
     return 1;
 }
@@ -181,8 +184,7 @@ int rl_writer_begin(WriterObject *self, rl_append *a, int64_t bytes) {
     }
     if (!rl_writer_lock(self, deadline))
         return 0;
-    rl_append_begin(&self->ring, a);
-    if (RL_UNLIKELY((uint64_t)a->sequence >> 62 || (uint64_t)a->position >> 62)) { /* somebody scribbled */
+    if (RL_UNLIKELY(rl_append_begin(&self->ring, a) != RL_OK)) {
         rl_writer_raise(self, "_corrupt");
         goto failed;
     }
@@ -199,8 +201,9 @@ int rl_writer_publish(WriterObject *self, const rl_append *a, int64_t from, int6
     int contended = 0;
     if (RL_UNLIKELY(self->durable)) { /* on disk before readers see it */
         rl_place tail;
-        int stored = rl_tail(&self->ring, &tail) ? rl_writer_make_durable(self, a, from, tail)
-                                                 : rl_writer_raise(self, "_corrupt");
+        int stored = rl_tail(&self->ring, &tail) && tail.position <= from && a->position - tail.position <= self->ring.capacity
+                         ? rl_writer_make_durable(self, a, from, tail)
+                         : rl_writer_raise(self, "_corrupt");
         if (!stored) {
             rl_writer_unlock(self, 0, &contended);
             return 0;
