@@ -168,7 +168,7 @@ class Reader(_core.Reader):
             or not (gone or place == cursor)
         ):
             raise CorruptStream(
-                f"{self._path}: the cursor of {self._arguments['name']!r} is damaged; ringlog.forget() drops it"
+                f"{self._path}: the cursor of {self._arguments['name']!r} is damaged: forget() drops it"
             )
         if gone and lost_from < 0:
             lost_from = cursor[1]

@@ -1,4 +1,4 @@
-"""Numbers in the file that can't be true, planted one by one: each ends in an exception of ours, or does no harm."""
+"""Numbers in the file that can't be true, planted one by one: exceptions of ours, or no harm done."""
 
 from __future__ import annotations
 
@@ -48,6 +48,11 @@ def plant(file: RingFile, offset: int, code: str, *values: int) -> None:
     struct.pack_into("<" + code, file.memory, offset, *values)
 
 
+def append_until_full(writer: ringlog.Writer) -> None:
+    for _ in range(3):  # the third has to move the tail
+        writer.append(bytes(30_000))
+
+
 # ---- head and tail ----
 
 IMPOSSIBLE = [
@@ -75,8 +80,7 @@ def test_an_impossible_place_is_corrupt_for_all(
     with pytest.raises(ringlog.CorruptStream):
         ringlog.Reader(ring_path, start=3)
     with ringlog.Writer(ring_path, timeout=0.2) as writer, pytest.raises(ringlog.CorruptStream):
-        for _ in range(3):  # the third has to move the tail
-            writer.append(bytes(30_000))
+        append_until_full(writer)
 
 
 @pytest.mark.parametrize(
@@ -187,8 +191,9 @@ MARKS_ANYWHERE = """
         (head,) = struct.unpack_from("<q", memory, 0)
         for turn in range(60):
             for number in range(128):
-                where = dice.choice((head - dice.randrange(70000), head + dice.randrange(9000), dice.getrandbits(62)))
-                struct.pack_into("<qqq", memory, 4096 + 32 * number, where, dice.randrange(1000), dice.getrandbits(60))
+                near = head - dice.randrange(-9000, 70000)
+                mark = dice.choice((near, dice.getrandbits(62))), dice.randrange(1000), dice.getrandbits(60)
+                struct.pack_into("<qqq", memory, 4096 + 32 * number, *mark)
             for start in (500, 999, "latest"):
                 try:
                     with ringlog.Reader(path, start=start) as reader:
@@ -370,8 +375,7 @@ def test_a_living_readers_cursor_far_back_ends_by_the_timeout(ring: RingFile, ri
     with ringlog.Reader(ring_path, name="r"), ringlog.Writer(ring_path, timeout=0.2) as writer:
         plant(ring, HEADER_SIZE + 64, "q", LOWEST)
         with pytest.raises(ringlog.RingFull, match="'r'"):
-            for _ in range(3):
-                writer.append(bytes(30_000))
+            append_until_full(writer)
 
 
 # ---- commit records ----
