@@ -39,7 +39,7 @@ PyObject *rl_mapping_claim_writer(MappingObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "iLLL", &index, &pid, &start_time, &now) || !rl_mapping_need_writable(self) ||
         !(slot = writer_slot(self, index)))
         return NULL;
-    uint64_t epoch = RL_SLOT_NEXT_EPOCH(RL_LOAD_RELAXED(&slot->state));
+    uint64_t epoch = rl_slot_next_epoch(RL_LOAD_RELAXED(&slot->state));
     RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_CLAIMED)); /* the old holder is history */
     slot->pid = pid;
     slot->start_time = start_time;
@@ -95,7 +95,7 @@ PyObject *rl_mapping_claim_reader(MappingObject *self, PyObject *args) {
         PyErr_SetString(PyExc_ValueError, "name too long");
         return NULL;
     }
-    uint64_t state = RL_LOAD_RELAXED(&slot->state), epoch = RL_SLOT_NEXT_EPOCH(state);
+    uint64_t state = RL_LOAD_RELAXED(&slot->state), epoch = rl_slot_next_epoch(state);
     /* A name that is kept stays kept until its reader has joined: its cursor must survive our death
      * here. Anything else was a stranger's, and its cursor must not become this name's. */
     int status = RL_SLOT_STATUS(state);

@@ -85,8 +85,9 @@ enum { RL_SLOT_FREE = 0, RL_SLOT_CLAIMED = 1, RL_SLOT_ACTIVE = 2, RL_SLOT_PARKED
 /* An epoch has to fit an owner word too (owner.h). It takes longer than any machine lasts to count that far, so who
  * finds a greater one, or 0 behind the greatest, has found a scribbled one, and begins again at 1. */
 #define RL_SLOT_EPOCHS (1ull << 47)
-#define RL_SLOT_NEXT_EPOCH(state)                                                                  \
-    (RL_SLOT_EPOCH(state) >= RL_SLOT_EPOCHS - 1 ? 1ull : RL_SLOT_EPOCH(state) + 1)
+static inline uint64_t rl_slot_next_epoch(uint64_t state) {
+    return RL_SLOT_EPOCH(state) >= RL_SLOT_EPOCHS - 1 ? 1 : RL_SLOT_EPOCH(state) + 1;
+}
 
 typedef struct rl_writer_slot { /* its lease: a lock on the slot's first byte */
     uint64_t state;

@@ -168,6 +168,10 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     h->ended = 0;
     h->owner = h->last_owner = 0;
     h->sleepers = h->room_wanted = 0;
+    /* What stands in these for one of the places that are stored now, with whatever sequence, would count too. */
+    memset(h->head, 0, sizeof h->head);
+    memset(h->tail, 0, sizeof h->tail);
+    memset(h->gate, 0, sizeof h->gate);
     rl_pair_store(&h->tail_offset, h->tail, tail);
     rl_pair_store(&h->gate_offset, h->gate, tail);
     rl_pair_store(&h->write_offset, h->head, head);
