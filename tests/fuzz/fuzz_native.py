@@ -42,7 +42,7 @@ def build(target: str, folder: Path, *, fuzzer: bool) -> Path:
     how = (
         ["-O2", f"-fsanitize=fuzzer,{SANITIZERS}"]
         if fuzzer
-        else ["-O1", f"-fsanitize={SANITIZERS}", "-DREPLAY"]
+        else ["-O0", f"-fsanitize={SANITIZERS}", "-DREPLAY"]
     )
     source = HERE / f"fuzz_{target}.c"
     include = f"-I{ringlog.get_include()}"

@@ -15,7 +15,7 @@ import fuzz_native
 import pytest
 import scribble
 
-SECONDS = 3.0
+SECONDS = 2.0
 
 
 @pytest.mark.skipif(fuzz_native.compiler() is None, reason="needs a C compiler")
