@@ -215,10 +215,9 @@ def scribble(memory: mmap.mmap, dice: random.Random, where: str) -> None:
     place = dice.choice(("header", "data")) if where == "all" else where
     if place == "data":
         at = dice.randrange(DATA_AT, DATA_AT + CAPACITY - 8)
-    else:  # where the words are: most of the header is tables
-        at = dice.choice(
-            (dice.randrange(0, 512), dice.randrange(512, 1600), dice.randrange(4096, HEADER - 8))
-        )
+    else:  # where the words are: most of the header is tables; seldom the magic, behind which nothing is tried
+        spans = ((0, 64), (192, 340), (192, 512), (512, 1600), (4096, HEADER - 8))
+        at = dice.randrange(*((64, 192) if dice.random() < 0.002 else dice.choice(spans)))
     kind = dice.randrange(4)
     if kind == 0:
         memory[at] = dice.randrange(256)
@@ -280,7 +279,17 @@ def run(seconds: float, seed: int, roles: Iterable[str] = ROLES) -> bool:
     environment = os.environ | {"PYTHONPATH": str(Path(ringlog.__file__).parent.parent)}
     children = {
         role: subprocess.Popen(
-            [sys.executable, "-W", "error", __file__, role, path, str(seed + number)],
+            [
+                sys.executable,
+                "-W",
+                "error",
+                "-W",
+                "ignore::ResourceWarning",
+                __file__,
+                role,
+                path,
+                str(seed + number),
+            ],
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
