@@ -215,7 +215,7 @@ def scribble(memory: mmap.mmap, dice: random.Random, where: str) -> None:
     place = dice.choice(("header", "data")) if where == "all" else where
     if place == "data":
         at = dice.randrange(DATA_AT, DATA_AT + CAPACITY - 8)
-    else:  # where the words are: most of the header is tables; seldom the magic, behind which nothing is tried
+    else:  # where the words are; seldom the magic, without which nobody tries anything
         spans = ((0, 64), (192, 340), (192, 512), (512, 1600), (4096, HEADER - 8))
         at = dice.randrange(*((64, 192) if dice.random() < 0.002 else dice.choice(spans)))
     kind = dice.randrange(4)
