@@ -77,10 +77,18 @@ def replay(target: str) -> bool:
     """Every kept input once. False, and it was printed, if one fails."""
     with _scratch() as folder:
         files = unpack(target, folder / "inputs")
-        program = build(target, folder, fuzzer=False)
-        done = subprocess.run([program, *files], timeout=120, check=False)
-        print(f"{target}: {len(files)} kept inputs, exit code {done.returncode}", flush=True)
-        return done.returncode == 0
+        # Not with what may be preloaded into Python: another compiler's sanitizers.
+        environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+        done = subprocess.run(
+            [build(target, folder, fuzzer=False), *files],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=environment,
+        )
+        print(f"{target}: {done.stdout}{done.stderr}", end="", flush=True)
+        return done.returncode == 0 and done.stdout == f"{len(files)} inputs\n" and len(files) > 100
 
 
 def fuzz(target: str, seconds: float, work: Path | None = None) -> bool:
