@@ -89,6 +89,21 @@ def test_a_writer_does_not_go_on_from_a_wrong_count(ring: RingFile, ring_path: s
         assert writer.append(b"x") == COUNT  # and the lock was let go each time
 
 
+@pytest.mark.parametrize(
+    ("at", "sequence"), [((1 << 62) - 16, 3), ((1 << 62) - 16, (1 << 57)), ((1 << 61) + 24, 0)]
+)
+def test_a_writer_publishes_no_place_that_nobody_believes(
+    ring: RingFile, ring_path: str, at: int, sequence: int
+) -> None:
+    """At the end of what a stream can be there is no next place."""
+    ring.set_pair("tail", at, sequence)
+    ring.set_pair("head", at, sequence)
+    ring["event_count"] = sequence
+    with ringlog.Writer(ring_path) as writer, pytest.raises(ringlog.CorruptStream):
+        writer.append(b"x")
+    assert ringlog.info(ring_path).write_offset == at
+
+
 @pytest.mark.parametrize("tail", [position(COUNT) + 1, HIGHEST, -1, LOWEST, position(COUNT) - CAPACITY - 1])
 def test_a_writer_does_not_write_over_a_wrong_tail(ring: RingFile, ring_path: str, tail: int) -> None:
     """Else it would believe that there is room for ever, and no reader would learn what it lost."""

@@ -55,8 +55,9 @@ static inline rl_status rl_append_begin(const rl_ring *ring, rl_append *a) {
     a->timestamp = RL_LOAD_RELAXED(&h->last_timestamp);
     uint64_t wrong = (uint64_t)(RL_LOAD_RELAXED(&head->position) ^ position) |
                      (uint64_t)(RL_LOAD_RELAXED(&head->sequence) ^ sequence) |
-                     (((uint64_t)position - RL_FIRST_POSITION) | (uint64_t)sequence) >> 62 |
-                     ((uint64_t)tail - RL_FIRST_POSITION) >> 62;
+                     /* a stream ends at half of RL_FURTHEST: what is appended here is a possible place, too */
+                     (((uint64_t)position - RL_FIRST_POSITION) | (uint64_t)sequence) >> 61 |
+                     ((uint64_t)tail - RL_FIRST_POSITION) >> 61;
     return RL_UNLIKELY(wrong || (uint64_t)position - (uint64_t)tail > (uint64_t)ring->capacity) ? RL_CORRUPT
                                                                                               : RL_OK;
 }
