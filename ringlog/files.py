@@ -43,7 +43,13 @@ def attach(
         raise NotARing(f"{path}: not a ring: a directory") from None
     try:
         check_header(fd, path)
-        return _core.Mapping(fd, mode, populate=populate), lock.access_of(fd)
+        try:
+            mapping = _core.Mapping(fd, mode, populate=populate)
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # it looks for itself: the header is not what it was a moment ago
+                check_header(fd, path)
+            raise
+        return mapping, lock.access_of(fd)
     finally:
         os.close(fd)
 

@@ -161,11 +161,21 @@ class Reader(_core.Reader):
         self._place(*place, lost_from, not_before, not isinstance(start, int))
 
     def _resume(self, cursor: slots.Place, lost_from: int) -> None:
-        tail, head = self._ask(self._mapping.tail), self._ask(self._mapping.head)
-        if cursor[1] < tail[1]:
-            self._place(*tail, cursor[1] if lost_from < 0 else lost_from, 0, False)
-        else:
-            self._place(*min(cursor, head), lost_from, 0, False)
+        """Go on at the cursor of our name, which has to be a place where an event begins, or began."""
+        head = self._ask(self._mapping.head)
+        place = self._find(self._mapping.seek_sequence, cursor[1])
+        gone = cursor[1] < place[1]
+        if (
+            not (_core.FIRST_POSITION <= cursor[0] <= head[0])
+            or lost_from > head[1]
+            or not (gone or place == cursor)
+        ):
+            raise CorruptStream(
+                f"{self._path}: the cursor of {self._arguments['name']!r} is damaged: forget() drops it"
+            )
+        if gone and lost_from < 0:
+            lost_from = cursor[1]
+        self._place(*place, lost_from, 0, False)
 
     def _find(self, seek: Callable[[int], slots.Place | None], goal: int) -> slots.Place:
         """Seek, and again if the writer passed us while we walked."""

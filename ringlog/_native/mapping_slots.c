@@ -39,7 +39,7 @@ PyObject *rl_mapping_claim_writer(MappingObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "iLLLL", &index, &pid, &start_time, &since_boot, &now) ||
         !rl_mapping_need_writable(self) || !(slot = writer_slot(self, index)))
         return NULL;
-    uint64_t epoch = RL_SLOT_EPOCH(slot->state) + 1;
+    uint64_t epoch = rl_slot_next_epoch(RL_LOAD_RELAXED(&slot->state));
     RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_CLAIMED)); /* the old holder is history */
     slot->pid = pid;
     slot->start_time = start_time;
@@ -66,15 +66,20 @@ PyObject *rl_mapping_reader_slot(MappingObject *self, PyObject *arg) {
     if (!slot)
         return NULL;
     uint64_t state = RL_LOAD_ACQUIRE(&slot->state); /* pairs with the release in claim_reader */
-    rl_place cursor = {0, 0};
+    rl_place cursor;
     char name[RL_NAME_BYTES];
     memcpy(name, slot->name, sizeof name);
-    Py_ssize_t size = slot->name_size > RL_NAME_BYTES ? RL_NAME_BYTES : slot->name_size;
-    rl_pair_get(&slot->cursor, slot->cursor_records, &cursor);
+    Py_ssize_t size = RL_LOAD_RELAXED(&slot->name_size);
+    RL_LOADED(size);
+    if (size > RL_NAME_BYTES)
+        size = RL_NAME_BYTES;
+    int64_t lost_from = RL_LOAD_RELAXED(&slot->lost_from);
+    if (!rl_pair_get(&slot->cursor, slot->cursor_records, &cursor))
+        cursor = (rl_place){0, 0}; /* no place: slots.py knows it by that */
     return Py_BuildValue("KiLLLLIy#LLL", (unsigned long long)RL_SLOT_EPOCH(state), RL_SLOT_STATUS(state),
                          (long long)slot->pid, (long long)slot->start_time, (long long)slot->since_boot,
-                         (long long)slot->opened, slot->flags, name, size, (long long)cursor.position,
-                         (long long)cursor.sequence, (long long)RL_LOAD_RELAXED(&slot->lost_from) - 1);
+                         (long long)slot->opened, slot->flags, name, size, (long long)cursor.position, (long long)cursor.sequence,
+                         (long long)(lost_from > 0 ? lost_from - 1 : -1));
 }
 
 PyObject *rl_mapping_claim_reader(MappingObject *self, PyObject *args) {
@@ -91,10 +96,10 @@ PyObject *rl_mapping_claim_reader(MappingObject *self, PyObject *args) {
         PyErr_SetString(PyExc_ValueError, "name too long");
         return NULL;
     }
-    uint64_t epoch = RL_SLOT_EPOCH(slot->state) + 1;
+    uint64_t state = RL_LOAD_RELAXED(&slot->state), epoch = rl_slot_next_epoch(state);
     /* A name that is kept stays kept until its reader has joined: its cursor must survive our death
      * here. Anything else was a stranger's, and its cursor must not become this name's. */
-    int status = RL_SLOT_STATUS(slot->state);
+    int status = RL_SLOT_STATUS(state);
     int kept = (status == RL_SLOT_ACTIVE || status == RL_SLOT_PARKED) && slot->flags & RL_READER_NAMED &&
                flags & RL_READER_NAMED && slot->name_size == size && memcmp(slot->name, name, (size_t)size) == 0;
     status = kept ? RL_SLOT_PARKED : RL_SLOT_CLAIMED;

@@ -55,7 +55,10 @@ int rl_mapping_need_writable(MappingObject *self) {
 static PyObject *mapping_snapshot(MappingObject *self, PyObject *Py_UNUSED(ignored)) {
     rl_header *h = self->map.ring.header;
     rl_place head = {0, 0}, tail = {0, 0};
-    int whole = rl_tail(&self->map.ring, &tail) & rl_head(&self->map.ring, &head);
+    rl_status status = rl_ends(&self->map.ring, &tail, &head);
+    for (int tries = 0; status == RL_OVERRUN && tries < 100; tries++)
+        status = rl_ends(&self->map.ring, &tail, &head);
+    int whole = status == RL_OK;
     return Py_BuildValue(
         "{s:O,s:L,s:L,s:L,s:L,s:L,s:L,s:L,s:L,s:L,s:I,s:I,s:O,s:O,s:K,s:K,s:y#,s:y#,s:y#,s:K,s:O,s:O}", "whole",
         whole ? Py_True : Py_False, "write_offset", (long long)head.position, "event_count",
@@ -63,7 +66,7 @@ static PyObject *mapping_snapshot(MappingObject *self, PyObject *Py_UNUSED(ignor
         (long long)tail.sequence, "gate_offset", (long long)RL_LOAD_RELAXED(&h->gate_offset), "start_timestamp", (long long)RL_LOAD_RELAXED(&h->start_timestamp),
         "last_timestamp", (long long)RL_LOAD_RELAXED(&h->last_timestamp), "capacity",
         (long long)self->map.ring.capacity, "data_start", (long long)self->map.header_bytes, "version",
-        h->version, "max_readers", self->map.ring.max_readers, "ended",
+        RL_VERSION, "max_readers", self->map.ring.max_readers, "ended",
         RL_LOAD_RELAXED(&h->ended) == head.position ? Py_True : Py_False, "removed",
         RL_LOAD_RELAXED(&h->removed) ? Py_True : Py_False, "owner",
         (unsigned long long)RL_LOAD_RELAXED(&h->owner), "last_owner",

@@ -30,11 +30,9 @@ PyObject *rl_mapping_walk(MappingObject *self, PyObject *args) {
 }
 
 PyObject *rl_mapping_commit_record(MappingObject *self, PyObject *Py_UNUSED(ignored)) {
-    const rl_commit *newest = rl_commit_newest(self->map.ring.header, self->checksum->sum);
     rl_commit record;
-    if (!newest)
+    if (rl_commit_newest(&self->map.ring, &record, self->checksum->sum) < 0)
         Py_RETURN_NONE;
-    memcpy(&record, newest, sizeof record);
     return Py_BuildValue("(LL)(LL)Ly#", (long long)record.tail.position, (long long)record.tail.sequence,
                          (long long)record.head.position, (long long)record.head.sequence,
                          (long long)record.last_timestamp, record.stream_id, (Py_ssize_t)16);

@@ -76,7 +76,10 @@ void rl_reader_finish_previous(ReaderObject *self) {
 Taken rl_reader_overrun(ReaderObject *self, const char *policy) {
     int64_t first = self->overrun_from >= 0 ? self->overrun_from : self->at.sequence;
     rl_place tail;
-    if (!rl_tail(&self->ring, &tail))
+    /* Passed means that the tail is further on, by at least an event. Anything else contradicts itself, and could go
+     * on doing so for ever. */
+    if (!rl_tail(&self->ring, &tail) ||
+        (self->at.position < tail.position ? self->at.sequence >= tail.sequence : self->overrun_from < 0))
         return rl_reader_raise(self, "_corrupt"), FAILED;
     rl_reader_note_loss(self, first);
     if (self->at.position < tail.position && !rl_reader_rejoin(self))
@@ -91,7 +94,7 @@ Taken rl_reader_overrun(ReaderObject *self, const char *policy) {
                                     (long long)self->at.sequence - 1);
         if (!error)
             return FAILED;
-        self->lost += lost;
+        self->lost += lost < INT64_MAX - self->lost ? lost : INT64_MAX - self->lost; /* a scribbled tail can say much */
     }
     self->overrun_from = -1;
     Taken taken = error == Py_None ? TAKEN : FAILED;

@@ -26,8 +26,9 @@ int rl_writer_settle_commits(WriterObject *self) {
 int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from, rl_place tail) {
     rl_mapping *map = &self->mapping->map;
     rl_place head = {a->position, a->sequence};
-    const rl_commit *newest = rl_commit_newest(self->ring.header, self->mapping->checksum->sum);
-    int64_t known = newest ? newest->head.position : tail.position;
+    rl_commit newest;
+    int any = rl_commit_newest(&self->ring, &newest, self->mapping->checksum->sum) >= 0;
+    int64_t known = any ? newest.head.position : tail.position;
     if (self->disk_error) /* the kernel forgets what it failed to write: a later sync would say nothing */
         return raise_os_error(self->disk_error);
     /* A new record takes the older one's place: first the newest has to be on disk. It may not be if a writer was

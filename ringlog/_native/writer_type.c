@@ -196,8 +196,7 @@ static PyObject *writer_commit(WriterObject *self, PyObject *Py_UNUSED(ignored))
     rl_place tail;
     if (!is_attached(self))
         return NULL;
-    rl_append_begin(&self->ring, &a);
-    if (!rl_tail(&self->ring, &tail))
+    if (rl_append_begin(&self->ring, &a) != RL_OK || !rl_tail(&self->ring, &tail) || tail.position > a.position)
         rl_writer_raise(self, "_corrupt");
     else if (rl_writer_make_durable(self, &a, tail.position, tail))
         Py_RETURN_NONE;

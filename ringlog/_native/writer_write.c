@@ -152,7 +152,10 @@ static int make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t de
             PyErr_Restore(type, value, trace);
             return 0;
         }
-        rl_append_begin(&self->ring, a);
+        if (rl_append_begin(&self->ring, a) != RL_OK) {
+            rl_writer_unlock(self, 0, &contended);
+            return rl_writer_raise(self, "_corrupt");
+        }
     }
     return 1;
 }
@@ -188,9 +191,8 @@ int rl_writer_begin(WriterObject *self, rl_append *a, int64_t bytes) {
     }
     if (!rl_writer_lock(self, deadline))
         return 0;
-    rl_append_begin(&self->ring, a);
-    if (RL_UNLIKELY((uint64_t)a->sequence >> 62 || (uint64_t)a->position >> 62 ||
-                    !rl_same_stream(&self->ring))) { /* somebody scribbled, or copied another ring over it */
+    /* Not RL_OK: somebody scribbled. Another stream: somebody copied another ring over it. */
+    if (RL_UNLIKELY(rl_append_begin(&self->ring, a) != RL_OK || !rl_same_stream(&self->ring))) {
         rl_writer_raise(self, "_corrupt");
         goto failed;
     }
@@ -207,8 +209,9 @@ int rl_writer_publish(WriterObject *self, const rl_append *a, int64_t from, int6
     int contended = 0;
     if (RL_UNLIKELY(self->durable)) { /* on disk before readers see it */
         rl_place tail;
-        int stored = rl_tail(&self->ring, &tail) ? rl_writer_make_durable(self, a, from, tail)
-                                                 : rl_writer_raise(self, "_corrupt");
+        int stored = rl_tail(&self->ring, &tail) && tail.position <= from && a->position - tail.position <= self->ring.capacity
+                         ? rl_writer_make_durable(self, a, from, tail)
+                         : rl_writer_raise(self, "_corrupt");
         if (!stored) {
             rl_writer_unlock(self, 0, &contended);
             return 0;

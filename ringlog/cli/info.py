@@ -137,7 +137,7 @@ def _reader_rows(info: ringlog.RingInfo) -> list[Row]:
         (
             str(reader.pid) if reader.pid else "-",
             "away" if reader.name and reader.state == "dead" else reader.state,
-            reader.name or "-",
+            _printable(reader.name) if reader.name else "-",
             "lossless" if reader.lossless else "lossy",
             str(reader.sequence),
             str(reader.lag),
@@ -149,6 +149,11 @@ def _reader_rows(info: ringlog.RingInfo) -> list[Row]:
     return (
         [("READER PID", "STATE", "NAME", "KIND", "NEXT", "LAG", "BEHIND", *_PROCESS), *rows] if rows else []
     )
+
+
+def _printable(name: str) -> str:
+    """A name can be any text, and what is in the file can be worse: nothing of it may steer the terminal."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
 
 
 def _plain(info: ringlog.RingInfo) -> str:

@@ -78,6 +78,16 @@ def test_who_writes_and_who_reads(ring: str, start: Start) -> None:
     assert "ann" in text
 
 
+def test_a_name_cannot_steer_the_terminal(ring: str) -> None:
+    out("create", ring, "--capacity", "64K")
+    name = "a\x1b[2Jb\nc\u202ed"
+    with ringlog.Reader(ring, name=name):
+        assert json.loads(out("info", "--json", ring))["readers"][0]["name"] == name
+        text = out("info", ring).decode()
+    assert "a\ufffd[2Jb\ufffdc\ufffdd" in text
+    assert all(line.isprintable() for line in text.splitlines())
+
+
 def test_no_ring(ring: str, folder: Path) -> None:
     said = error("info", ring, code=ExitCode.NO_RING)
     assert said == f"ringlog: {ring}: no such ring (create it: ringlog create {ring})\n"

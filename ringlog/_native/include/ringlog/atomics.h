@@ -71,6 +71,10 @@
 #define RL_PREFETCH_FAR(p) __builtin_prefetch((p), 1, 2)
 #endif
 
+/* A value that was just loaded from shared memory, in a local variable: from here on it is that variable's. Without
+ * this a compiler may load it again where it is used, and find another value than the one that was checked. */
+#define RL_LOADED(value) __asm__("" : "+r"(value))
+
 #define RL_LIKELY(x) __builtin_expect(!!(x), 1)
 #define RL_UNLIKELY(x) __builtin_expect(!!(x), 0)
 

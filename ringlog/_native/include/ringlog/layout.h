@@ -88,6 +88,12 @@ enum { RL_SLOT_FREE = 0, RL_SLOT_CLAIMED = 1, RL_SLOT_ACTIVE = 2, RL_SLOT_PARKED
 #define RL_SLOT_STATE(epoch, status) (((uint64_t)(epoch) << 8) | (uint64_t)(status))
 #define RL_SLOT_EPOCH(state) ((state) >> 8)
 #define RL_SLOT_STATUS(state) ((int)((state)&0xff))
+/* An epoch has to fit an owner word too (owner.h). It takes longer than any machine lasts to count that far, so who
+ * finds a greater one, or 0 behind the greatest, has found a scribbled one, and begins again at 1. */
+#define RL_SLOT_EPOCHS (1ull << 47)
+static inline uint64_t rl_slot_next_epoch(uint64_t state) {
+    return RL_SLOT_EPOCH(state) >= RL_SLOT_EPOCHS - 1 ? 1 : RL_SLOT_EPOCH(state) + 1;
+}
 
 typedef struct rl_writer_slot { /* its lease: a lock on the slot's first byte */
     uint64_t state;
@@ -260,6 +266,17 @@ static inline int64_t rl_header_bytes(uint32_t max_readers) {
 static inline int64_t rl_data_start(int64_t capacity, uint32_t max_readers) {
     int64_t align = capacity >= RL_HUGE_CAPACITY ? RL_HUGE_ALIGN : RL_DATA_ALIGN;
     return (rl_header_bytes(max_readers) + align - 1) / align * align;
+}
+
+/* The entry at some position, loaded once: whoever checks it and then uses it, uses what was checked. */
+static inline rl_entry rl_entry_at(const uint8_t *memory) {
+    uint64_t timestamp, rest;
+    memcpy(&timestamp, memory, sizeof timestamp);
+    memcpy(&rest, memory + sizeof timestamp, sizeof rest);
+    RL_LOADED(timestamp);
+    RL_LOADED(rest);
+    rl_entry entry = {(int64_t)timestamp, (uint32_t)rest, (uint32_t)(rest >> 32)};
+    return entry;
 }
 
 static inline rl_reader_slot *rl_readers(rl_header *header) {

@@ -7,7 +7,8 @@
  * Guarantee: a load returns a position and a sequence that were published together. A writer that
  *            is killed between any two instructions of a store leaves the old pair readable.
  * Caveat:    one writer at a time (the write lock, or the slot's owner). Positions only grow, or
- *            come back with the same sequence, so a record can't match the word by accident.
+ *            come back with the same sequence, so a record can't match the word by accident. What a
+ *            single pair says is in range; whether head and tail fit each other, rl_ends() says.
  * Usage:     rl_pair_store(&h->tail_offset, h->tail, place);
  *            while (!rl_pair_load(&h->tail_offset, h->tail, &place)) RL_PAUSE();
  */
@@ -20,6 +21,22 @@ typedef struct rl_place {
     int64_t position;
     int64_t sequence;
 } rl_place;
+
+/* How far a stream can go: no arithmetic with a position and a size, or with two sequences, overflows. */
+#define RL_FURTHEST ((int64_t)1 << 62)
+
+/* Can this be a place in a stream? Anything that scribbles can write numbers which can't. */
+static inline int rl_place_possible(rl_place p) {
+    return p.position >= RL_FIRST_POSITION && p.position < RL_FURTHEST && p.sequence >= 0 &&
+           p.sequence < RL_FURTHEST;
+}
+
+/* Can events lead from one place to the other? Each takes at least its 16 bytes. Precondition: both are possible. */
+static inline int rl_places_in_order(rl_place from, rl_place to) {
+    return from.position <= to.position && from.sequence <= to.sequence &&
+           to.sequence - from.sequence <= (to.position - from.position) / RL_ENTRY_SIZE &&
+           (from.sequence == to.sequence) == (from.position == to.position);
+}
 
 /* Publish everything written before, and the pair. */
 static inline void rl_pair_store(int64_t *word, rl_record records[2], rl_place place) {
@@ -49,12 +66,16 @@ static inline int rl_pair_load(const int64_t *word, const rl_record records[2], 
     return 0;
 }
 
+#ifndef RL_PAIR_TRIES
+#define RL_PAIR_TRIES 100000
+#endif
+
 /* As rl_pair_load, trying until a bounded number of stores got in the way.
- * 0 then, or when no record ever matches, as in a header that somebody scribbled on. */
+ * 0 then, or when no record ever matches, or none that is possible: a header that somebody scribbled on. */
 static inline int rl_pair_get(const int64_t *word, const rl_record records[2], rl_place *out) {
-    for (int tries = 0; tries < 100000; tries++) {
+    for (int tries = 0; tries < RL_PAIR_TRIES; tries++) {
         if (RL_LIKELY(rl_pair_load(word, records, out)))
-            return 1;
+            return rl_place_possible(*out);
         RL_PAUSE();
     }
     return 0;
@@ -66,6 +87,23 @@ static inline int rl_head(const rl_ring *r, rl_place *out) {
 
 static inline int rl_tail(const rl_ring *r, rl_place *out) {
     return rl_pair_get(&r->header->tail_offset, r->header->tail, out);
+}
+
+#define RL_ENDS_TRIES 1000
+
+/* Tail and head of one moment, that fit each other: the events between them fit between them, and into the ring.
+ * RL_CORRUPT: they don't, though the tail stood still. RL_OVERRUN: it never did; try again. */
+static inline rl_status rl_ends(const rl_ring *r, rl_place *tail, rl_place *head) {
+    for (int tries = 0; tries < RL_ENDS_TRIES; tries++) {
+        if (!rl_tail(r, tail) || !rl_head(r, head))
+            return RL_CORRUPT;
+        if (RL_LIKELY(rl_places_in_order(*tail, *head) && head->position - tail->position <= r->capacity))
+            return RL_OK;
+        /* Behind the acquire of the head: whoever published that had moved the tail before, and we would see it. */
+        if (RL_LOAD_RELAXED(&r->header->tail_offset) == tail->position)
+            return RL_CORRUPT;
+    }
+    return RL_OVERRUN;
 }
 
 #endif

@@ -41,7 +41,7 @@ static inline rl_status rl_intact(const rl_ring *ring, int64_t position) {
 
 /* Look at the entry at `position`, before `head`: its fields are checked before anyone uses them. */
 static inline rl_status rl_entry_load(const rl_ring *ring, int64_t position, int64_t head, rl_entry *entry) {
-    memcpy(entry, rl_at(ring, position), sizeof *entry);
+    *entry = rl_entry_at(rl_at(ring, position));
     if (RL_UNLIKELY(rl_intact(ring, position) != RL_OK))
         return RL_OVERRUN;
     /* The tail was checked: a size that does not fit now is not the writer's. */
@@ -57,11 +57,13 @@ static inline rl_status rl_reader_head(const rl_ring *ring, rl_reader *r, int64_
         return RL_EMPTY;
     /* The writer moves the tail before the head: with this head comes a tail within a ring of it. */
     int64_t tail = RL_LOAD_RELAXED(&ring->header->tail_offset);
-    if (RL_UNLIKELY(r->position > head ||
-                    (tail <= r->position && (uint64_t)head - (uint64_t)tail > (uint64_t)ring->capacity) ||
-                    !rl_same_stream(ring)))
+    if (RL_UNLIKELY(r->position > head || !rl_same_stream(ring)))
         return RL_CORRUPT;
-    r->head = head;
+    if (RL_UNLIKELY(tail > r->position))
+        return RL_OVERRUN;
+    if (RL_UNLIKELY((uint64_t)head - (uint64_t)tail > (uint64_t)ring->capacity))
+        return RL_CORRUPT;
+    r->head = head; /* at most a ring from us: what is read up to there is read once */
     return RL_OK;
 }
 
@@ -102,13 +104,16 @@ static inline void rl_cursor_store(rl_reader_slot *slot, rl_place place) {
     rl_pair_store(&slot->cursor, slot->cursor_records, place); /* releases; pairs with rl_room_blocker */
 }
 
+#define RL_JOIN_TRIES 1000
+
 /* Make the slot count from `place` on, or from where the gate stands if that is further: then *place
  * is moved. Precondition: the slot's lease is held and its state is (epoch, CLAIMED or ACTIVE).
- * 0 if the gate can't be read, as in a scribbled header. */
+ * 0 if the gate can't be true, as in a scribbled header: a gate is never beyond the head, and stops in front of a
+ * cursor that it has seen. */
 static inline int rl_cursor_join(const rl_ring *ring, rl_reader_slot *slot, uint32_t index, rl_place *place) {
     rl_header *h = ring->header;
     uint64_t epoch = RL_SLOT_EPOCH(RL_LOAD_RELAXED(&slot->state));
-    for (;;) {
+    for (int tries = 0; tries < RL_JOIN_TRIES; tries++) {
         rl_cursor_store(slot, *place);
         /* Release: pairs with the acquire of the state in rl_room_blocker; the cursor comes first. */
         RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_ACTIVE));
@@ -119,8 +124,12 @@ static inline int rl_cursor_join(const rl_ring *ring, rl_reader_slot *slot, uint
             return 0;
         if (gate.position <= place->position)
             return 1;
+        /* Behind the acquire of the gate: the head that its writer stood at is there. */
+        if (gate.position > RL_LOAD_RELAXED(&h->write_offset))
+            return 0;
         *place = gate;
     }
+    return 0;
 }
 
 #endif

@@ -20,11 +20,12 @@
 #include "seek.h"
 #include "writer.h"
 
-/* After a killed holder of the lock. RL_CORRUPT: no record matches, which no kill can cause. */
+/* After a killed holder of the lock. RL_CORRUPT: no record matches, or head and tail contradict each other, which no
+ * kill can cause. */
 static inline rl_status rl_recover(const rl_ring *ring) {
     rl_header *h = ring->header;
     rl_place head, tail, last;
-    if (!rl_head(ring, &head) || !rl_tail(ring, &tail))
+    if (rl_ends(ring, &tail, &head) != RL_OK)
         return RL_CORRUPT;
     RL_STORE_RELAXED(&h->event_count, head.sequence);
     for (int k = 0; k < RL_MARKS; k++) /* boundaries of entries that were never published */
@@ -43,18 +44,28 @@ static inline rl_status rl_recover(const rl_ring *ring) {
 
 /* ---- commit records ---- */
 
-static inline int rl_commit_valid(const rl_commit *c, rl_sum_fn sum) {
-    return c->generation && c->checksum == sum(c, offsetof(rl_commit, checksum)) &&
-           c->tail.position >= RL_FIRST_POSITION && c->head.position >= c->tail.position;
+/* Record k, copied once: what is checked is what is used. 1 if it is valid. */
+static inline int rl_commit_load(const rl_ring *ring, int k, rl_commit *out, rl_sum_fn sum) {
+    memcpy(out, &ring->header->commits[k], sizeof *out);
+    RL_FENCE_ACQUIRE(); /* pairs with nothing: it keeps the compiler from looking at the header again */
+    rl_place head = {out->head.position, out->head.sequence}, tail = {out->tail.position, out->tail.sequence};
+    return out->generation && out->checksum == sum(out, offsetof(rl_commit, checksum)) &&
+           rl_place_possible(head) && rl_place_possible(tail) && rl_places_in_order(tail, head) &&
+           head.position - tail.position <= ring->capacity;
 }
 
-/* The newest valid commit record, or NULL. */
-static inline const rl_commit *rl_commit_newest(const rl_header *h, rl_sum_fn sum) {
-    const rl_commit *a = &h->commits[0], *b = &h->commits[1];
-    int a_valid = rl_commit_valid(a, sum), b_valid = rl_commit_valid(b, sum);
-    if (a_valid && b_valid)
-        return a->generation > b->generation ? a : b;
-    return a_valid ? a : b_valid ? b : NULL;
+/* The newest valid commit record: which one, or -1. */
+static inline int rl_commit_newest(const rl_ring *ring, rl_commit *out, rl_sum_fn sum) {
+    rl_commit records[2];
+    int valid[2], newest = -1;
+    for (int k = 0; k < 2; k++) {
+        valid[k] = rl_commit_load(ring, k, &records[k], sum);
+        if (valid[k] && (newest < 0 || records[k].generation > records[newest].generation))
+            newest = k;
+    }
+    if (newest >= 0)
+        *out = records[newest];
+    return newest;
 }
 
 /* A record is about to be changed. Who takes over from us, killed, must know; a full barrier, so that no
@@ -68,11 +79,14 @@ static inline void rl_commits_touch(rl_header *h) {
 static inline void rl_commit_store(const rl_ring *ring, rl_place head, rl_place tail, int64_t timestamp,
                                    rl_sum_fn sum) {
     rl_header *h = ring->header;
-    const rl_commit *newest = rl_commit_newest(h, sum);
     rl_commit next;
+    int newest = rl_commit_newest(ring, &next, sum), spare = newest == 0;
+    uint64_t first = h->commits[0].generation, second = h->commits[1].generation;
+    RL_LOADED(first);
+    RL_LOADED(second);
     memset(&next, 0, sizeof next);
     /* Of records that were dropped too: one of them may still be what the disk has. */
-    next.generation = (h->commits[0].generation > h->commits[1].generation ? h->commits[0] : h->commits[1]).generation + 1;
+    next.generation = (first > second ? first : second) + 1;
     next.head.position = head.position;
     next.head.sequence = head.sequence;
     next.tail.position = tail.position;
@@ -81,7 +95,12 @@ static inline void rl_commit_store(const rl_ring *ring, rl_place head, rl_place 
     memcpy(next.stream_id, h->stream_id, 16);
     next.checksum = sum(&next, offsetof(rl_commit, checksum));
     rl_commits_touch(h);
-    memcpy(newest == &h->commits[0] ? &h->commits[1] : &h->commits[0], &next, sizeof next);
+    if (RL_UNLIKELY(next.generation == 0)) { /* nobody counts that far: the greatest was scribbled, so it must go */
+        next.generation = 1;
+        next.checksum = sum(&next, offsetof(rl_commit, checksum));
+        memset(&h->commits[!spare], 0, sizeof next);
+    }
+    memcpy(&h->commits[spare], &next, sizeof next);
 }
 
 /* Make a record invalid, and keep its generation: the next one must outbid what the disk may have. */
@@ -94,9 +113,9 @@ static inline void rl_commit_drop(rl_header *h, int k) {
  * between record and publication, and other bytes may come to stand there. */
 static inline void rl_commit_drop_ahead(const rl_ring *ring, rl_sum_fn sum) {
     rl_header *h = ring->header;
+    rl_commit record;
     for (int k = 0; k < 2; k++)
-        if (rl_commit_valid(&h->commits[k], sum) &&
-            h->commits[k].head.position > RL_LOAD_RELAXED(&h->write_offset))
+        if (rl_commit_load(ring, k, &record, sum) && record.head.position > RL_LOAD_RELAXED(&h->write_offset))
             rl_commit_drop(h, k);
 }
 
@@ -105,29 +124,31 @@ typedef enum rl_commit_fate { RL_COMMIT_STANDS, RL_COMMIT_SHORTENED, RL_COMMIT_O
 /* The bytes before `want` are about to be overwritten. A record that names some of them is shortened
  * (the header has to be synced before the first byte is written), or names nothing else. */
 static inline rl_commit_fate rl_commit_shorten(const rl_ring *ring, rl_place want, rl_sum_fn sum) {
-    const rl_commit *newest = rl_commit_newest(ring->header, sum);
-    if (!newest || newest->tail.position >= want.position)
+    rl_commit newest;
+    if (rl_commit_newest(ring, &newest, sum) < 0 || newest.tail.position >= want.position)
         return RL_COMMIT_STANDS;
-    if (newest->head.position < want.position)
+    if (newest.head.position < want.position)
         return RL_COMMIT_OVERWRITTEN;
-    rl_place head = {newest->head.position, newest->head.sequence};
-    rl_commit_store(ring, head, want, newest->last_timestamp, sum);
+    rl_place head = {newest.head.position, newest.head.sequence};
+    rl_commit_store(ring, head, want, newest.last_timestamp, sum);
     return RL_COMMIT_SHORTENED;
 }
 
 /* Make the older record invalid. 1: there was one. */
 static inline int rl_commit_drop_older(const rl_ring *ring, rl_sum_fn sum) {
     rl_header *h = ring->header;
-    int newest = rl_commit_newest(h, sum) == &h->commits[1];
-    if (!rl_commit_valid(&h->commits[!newest], sum))
+    rl_commit record;
+    int older = rl_commit_newest(ring, &record, sum) == 0;
+    if (!rl_commit_load(ring, older, &record, sum))
         return 0;
-    rl_commit_drop(h, !newest);
+    rl_commit_drop(h, older);
     return 1;
 }
 
 static inline void rl_commit_drop_all(const rl_ring *ring, rl_sum_fn sum) {
+    rl_commit record;
     for (int k = 0; k < 2; k++)
-        if (rl_commit_valid(&ring->header->commits[k], sum))
+        if (rl_commit_load(ring, k, &record, sum))
             rl_commit_drop(ring->header, k);
 }
 
@@ -152,18 +173,18 @@ static inline void rl_restart_reader(rl_reader_slot *slot, rl_place head) {
 static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], const uint8_t boot_id[16],
                               int64_t now, rl_sum_fn sum) {
     rl_header *h = ring->header;
-    const rl_commit *commit = rl_commit_newest(h, sum);
+    rl_commit commit;
+    int known = rl_commit_newest(ring, &commit, sum) >= 0;
     rl_place head = {RL_FIRST_POSITION, 0}, tail = head;
     int64_t timestamp = 0;
-    if (commit && commit->head.position - commit->tail.position <= ring->capacity) {
-        head.position = commit->head.position;
-        head.sequence = commit->head.sequence;
-        tail.position = commit->tail.position;
-        tail.sequence = commit->tail.sequence;
-        timestamp = commit->last_timestamp;
+    if (known) {
+        head.position = commit.head.position;
+        head.sequence = commit.head.sequence;
+        tail.position = commit.tail.position;
+        tail.sequence = commit.tail.sequence;
+        timestamp = commit.last_timestamp;
     } else {
         rl_commit_drop_all(ring, sum);
-        commit = NULL;
         h->start_timestamp = now;
     }
     /* These two words stand in one sector: there was a moment at which the stream had ended there. */
@@ -171,7 +192,7 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
         h->ended = 0;
     /* A stream that may have dropped events that somebody has read is another stream. The record stays:
      * a second crash goes back to it again. */
-    if (!(h->clean && commit && h->write_offset == head.position)) {
+    if (!(h->clean && known && h->write_offset == head.position)) {
         memcpy(h->stream_id, stream_id, 16);
         h->restarts++;
     }
@@ -185,6 +206,10 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     h->removed = 0; /* it was found by its name: on disk the removal has not happened */
     h->owner = h->last_owner = 0;
     h->sleepers = h->room_wanted = 0;
+    /* What stands in these for one of the places that are stored now, with whatever sequence, would count too. */
+    memset(h->head, 0, sizeof h->head);
+    memset(h->tail, 0, sizeof h->tail);
+    memset(h->gate, 0, sizeof h->gate);
     rl_pair_store(&h->tail_offset, h->tail, tail);
     rl_pair_store(&h->gate_offset, h->gate, tail);
     rl_pair_store(&h->write_offset, h->head, head);

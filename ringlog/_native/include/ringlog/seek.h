@@ -13,16 +13,25 @@
 
 #include "reader.h"
 
-/* The mark of a stride, read as a whole; 0 if there is none at or before `head`.
- * Precondition: `head` was loaded with acquire before: what is marked up to there is valid. */
-static inline int rl_mark_load(const rl_ring *ring, int64_t stride, int64_t head, rl_mark *out) {
+/* The mark of a stride, read as a whole; 0 if there is none up to `limit`.
+ * Precondition: a head not before `limit` was loaded with acquire: what is marked up to there is valid. */
+static inline int rl_mark_read(const rl_ring *ring, int64_t stride, int64_t limit, rl_mark *out) {
     const rl_mark *mark = &ring->header->marks[stride & (RL_MARKS - 1)];
     out->position = RL_LOAD_ACQUIRE(&mark->position); /* pairs with the release in rl_mark_boundary */
     out->sequence = RL_LOAD_RELAXED(&mark->sequence);
     out->timestamp = RL_LOAD_RELAXED(&mark->timestamp);
     RL_FENCE_ACQUIRE(); /* pairs with the release fence in rl_mark_boundary */
     return RL_LOAD_RELAXED(&mark->position) == out->position && out->position >= RL_FIRST_POSITION &&
-           out->position <= head && rl_stride_of(ring, out->position) == stride;
+           out->position <= limit && rl_stride_of(ring, out->position) == stride;
+}
+
+/* The same between `tail` and `head`, and only if it can be true. */
+static inline int rl_mark_load(const rl_ring *ring, int64_t stride, rl_place tail, rl_place head, rl_mark *out) {
+    if (!rl_mark_read(ring, stride, head.position, out))
+        return 0;
+    rl_place place = {out->position, out->sequence};
+    return out->position > tail.position && rl_place_possible(place) && rl_places_in_order(tail, place) &&
+           rl_places_in_order(place, head);
 }
 
 /* From `place` over the entry there. */
@@ -41,17 +50,13 @@ static inline rl_status rl_step(const rl_ring *ring, int64_t head, rl_place *pla
  * may be INT64_MAX: no limit) are still ahead. */
 static inline rl_status rl_seek_start(const rl_ring *ring, int64_t sequence, int64_t time, rl_place *head,
                                       rl_place *from) {
-    /* The tail first: a head that is loaded later can't lie before it, however long we were away. */
-    if (!rl_tail(ring, from) || !rl_head(ring, head) || from->position > head->position ||
-        from->position < RL_FIRST_POSITION)
-        return RL_CORRUPT;
+    rl_status status = rl_ends(ring, from, head);
+    if (status != RL_OK)
+        return status;
     int64_t last = rl_stride_of(ring, head->position), first = rl_stride_of(ring, from->position);
-    if (last - first > RL_STRIDES + 1) /* more than a ring: it moved between the two, or it is wrong */
-        return rl_intact(ring, from->position) == RL_OVERRUN ? RL_OVERRUN : RL_CORRUPT;
     for (int64_t s = last; s > first; s--) {
         rl_mark mark;
-        if (rl_mark_load(ring, s, head->position, &mark) && mark.position > from->position &&
-            mark.sequence <= sequence && mark.timestamp < time) {
+        if (rl_mark_load(ring, s, *from, *head, &mark) && mark.sequence <= sequence && mark.timestamp < time) {
             from->position = mark.position;
             from->sequence = mark.sequence;
             break;

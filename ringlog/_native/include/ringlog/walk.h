@@ -43,7 +43,7 @@ static inline rl_walked rl_walk_entry(rl_walk *w, const uint8_t *memory, int64_t
         return RL_WALK_SIZE;
     if (there < RL_ENTRY_SIZE)
         return RL_WALK_SHORT;
-    memcpy(&entry, memory, sizeof entry); /* once: it may change while we look */
+    entry = rl_entry_at(memory); /* once: it may change while we look */
     int64_t bytes = RL_ENTRY_SIZE + (int64_t)entry.size;
     if (bytes > limit)
         return RL_WALK_SIZE;
@@ -79,7 +79,7 @@ static inline int rl_walk_marks(const rl_ring *ring, int64_t from, const rl_walk
     int64_t last = rl_stride_of(ring, to->at.position);
     for (int64_t stride = rl_stride_of(ring, from) + 1; stride <= last; stride++) {
         rl_mark mark;
-        if (rl_mark_load(ring, stride, goal, &mark) &&
+        if (rl_mark_read(ring, stride, goal, &mark) &&
             (stride < last || mark.position != to->at.position || mark.sequence != to->at.sequence ||
              mark.timestamp != to->timestamp))
             return 0;

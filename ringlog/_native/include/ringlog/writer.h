@@ -6,10 +6,10 @@
  * Guarantee: a reader sees an entry whole or not at all; a writer killed between any two
  *            instructions leaves a ring in which rl_recover() finds every published event.
  * Caveat:    preconditions stand beside the arguments and are not checked again: the lock is held,
- *            room was made, sizes fit. The order of stores is the protocol: change nothing lightly.
+ *            rl_append_begin said RL_OK, room was made, sizes fit. The order of stores is the protocol: change nothing lightly.
  * Usage:
  *     rl_append a;
- *     rl_append_begin(ring, &a);                              // lock held
+ *     if (rl_append_begin(ring, &a) != RL_OK) ...corrupt...   // lock held
  *     if (rl_room_short(ring, &a, bytes)) {
  *         rl_place want;
  *         if (rl_room_find(ring, &a, bytes, &want) != RL_OK) ...corrupt...
@@ -42,11 +42,24 @@ typedef struct rl_append {
     int64_t timestamp; /* of the entry before */
 } rl_append;
 
-static inline void rl_append_begin(const rl_ring *ring, rl_append *a) {
+/* RL_CORRUPT: the head is none, its two copies differ, or the tail is not within a ring of it. A last holder who was
+ * killed leaves no such thing behind once rl_recover() has run. */
+static inline rl_status rl_append_begin(const rl_ring *ring, rl_append *a) {
+    const rl_header *h = ring->header;
     /* Relaxed: taking the lock ordered us behind the last holder, and nobody else writes these. */
-    a->position = RL_LOAD_RELAXED(&ring->header->write_offset);
-    a->sequence = RL_LOAD_RELAXED(&ring->header->event_count);
-    a->timestamp = RL_LOAD_RELAXED(&ring->header->last_timestamp);
+    int64_t position = RL_LOAD_RELAXED(&h->write_offset), sequence = RL_LOAD_RELAXED(&h->event_count);
+    int64_t tail = RL_LOAD_RELAXED(&h->tail_offset);
+    const rl_record *head = &h->head[RL_LOAD_RELAXED(&h->head[0].position) != position];
+    a->position = position;
+    a->sequence = sequence;
+    a->timestamp = RL_LOAD_RELAXED(&h->last_timestamp);
+    uint64_t wrong = (uint64_t)(RL_LOAD_RELAXED(&head->position) ^ position) |
+                     (uint64_t)(RL_LOAD_RELAXED(&head->sequence) ^ sequence) |
+                     /* a stream ends at half of RL_FURTHEST: what is appended here is a possible place, too */
+                     (((uint64_t)position - RL_FIRST_POSITION) | (uint64_t)sequence) >> 61 |
+                     ((uint64_t)tail - RL_FIRST_POSITION) >> 61;
+    return RL_UNLIKELY(wrong || (uint64_t)position - (uint64_t)tail > (uint64_t)ring->capacity) ? RL_CORRUPT
+                                                                                              : RL_OK;
 }
 
 /* The head has moved from one stride to another: note the boundary, and that a stride which one
@@ -113,49 +126,47 @@ static inline int rl_room_short(const rl_ring *ring, const rl_append *a, int64_t
     return a->position + bytes - ring->capacity > RL_LOAD_RELAXED(&ring->header->tail_offset);
 }
 
-/* The mark of a stride, if it is one and lies in [low, high]. Precondition: the lock. */
-static inline const rl_mark *rl_mark_in(const rl_ring *ring, int64_t stride, int64_t low, int64_t high) {
+/* The mark of a stride, if it is one, lies in [low, high], and can be true of a window from `tail` to `head`.
+ * Precondition: the lock. */
+static inline int rl_mark_in(const rl_ring *ring, int64_t stride, int64_t low, int64_t high, rl_place tail,
+                             rl_place head, rl_place *out) {
     const rl_mark *mark = &ring->header->marks[stride & (RL_MARKS - 1)];
-    return mark->position >= low && mark->position <= high && rl_stride_of(ring, mark->position) == stride
-               ? mark
-               : NULL;
+    rl_place place = {RL_LOAD_RELAXED(&mark->position), RL_LOAD_RELAXED(&mark->sequence)};
+    RL_LOADED(place.position);
+    RL_LOADED(place.sequence);
+    if (place.position < low || place.position > high || rl_stride_of(ring, place.position) != stride ||
+        !rl_place_possible(place) || !rl_places_in_order(tail, place) || !rl_places_in_order(place, head))
+        return 0;
+    *out = place;
+    return 1;
 }
 
 /* Where the tail has to move so that `bytes` more fit: an entry boundary, at most a stride further
  * than needed unless a single entry is larger. Marks make this a look-up; without one, a walk. */
 static inline rl_status rl_room_find(const rl_ring *ring, const rl_append *a, int64_t bytes, rl_place *want) {
     int64_t need = a->position + bytes - ring->capacity, limit = need + ring->stride;
-    int64_t tail = RL_LOAD_RELAXED(&ring->header->tail_offset);
-    if (tail < RL_FIRST_POSITION || tail > a->position || a->position - tail > ring->capacity)
+    rl_place tail, head = {a->position, a->sequence};
+    if (!rl_tail(ring, &tail) || !rl_places_in_order(tail, head) ||
+        head.position - tail.position > ring->capacity)
         return RL_CORRUPT;
     if (limit > a->position)
         limit = a->position;
-    const rl_mark *mark = rl_mark_in(ring, rl_stride_of(ring, limit), need, limit);
-    if (!mark)
-        mark = rl_mark_in(ring, rl_stride_of(ring, limit) - 1, need, limit);
-    if (mark) {
-        want->position = mark->position;
-        want->sequence = mark->sequence;
+    if (rl_mark_in(ring, rl_stride_of(ring, limit), need, limit, tail, head, want) ||
+        rl_mark_in(ring, rl_stride_of(ring, limit) - 1, need, limit, tail, head, want))
         return RL_OK;
-    }
-    for (int64_t s = rl_stride_of(ring, need); !mark && s > rl_stride_of(ring, tail); s--)
-        mark = rl_mark_in(ring, s, tail, need);
-    if (mark) {
-        want->position = mark->position;
-        want->sequence = mark->sequence;
-    } else if (!rl_tail(ring, want) || want->position != tail) {
-        return RL_CORRUPT;
-    }
-    while (want->position < need) {
-        rl_entry entry;
-        memcpy(&entry, rl_at(ring, want->position), sizeof entry);
+    *want = tail;
+    for (int64_t s = rl_stride_of(ring, need); s > rl_stride_of(ring, tail.position); s--)
+        if (rl_mark_in(ring, s, tail.position, need, tail, head, want))
+            break;
+    while (want->position < need) { /* at most a ring of entries, each 16 bytes at least */
+        rl_entry entry = rl_entry_at(rl_at(ring, want->position));
         int64_t next = want->position + RL_ENTRY_SIZE + (int64_t)entry.size;
         if (next > a->position)
             return RL_CORRUPT; /* an entry that reaches past the head */
         want->position = next;
         want->sequence += 1;
     }
-    return RL_OK;
+    return rl_places_in_order(*want, head) ? RL_OK : RL_CORRUPT;
 }
 
 /* Say where the tail is about to go. Precondition: the lock. */
