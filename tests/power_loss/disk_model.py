@@ -139,8 +139,7 @@ class Disk:
         ):
             yield Image(name, self.new_where(wanted))
         for rest in (0, -1):
-            half = self.build(lambda n, v, rest=rest: v.states[len(v.states) // 2 if n in records else rest])
-            yield Image("the commit records half written", half)
+            yield Image("the commit records half written", self.build(_half(records, rest)))
         if len(self.unsure) <= 5:
             for size in range(1, len(self.unsure)):
                 for chosen in itertools.combinations(sorted(self.unsure), size):
@@ -169,3 +168,12 @@ class Disk:
             )
 
         return Image("torn into sectors" if torn else "whole pages", self.build(choose))
+
+
+def _half(numbers: tuple[int, ...], rest: int) -> Callable[[int, Versions], bytes]:
+    """These sectors as they were half way, all others old (0) or new (-1)."""
+
+    def choose(number: int, versions: Versions) -> bytes:
+        return versions.states[len(versions.states) // 2 if number in numbers else rest]
+
+    return choose
