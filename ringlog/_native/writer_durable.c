@@ -12,7 +12,7 @@ static int raise_os_error(int error) {
 int rl_writer_settle_commits(WriterObject *self) {
     rl_header *h = self->ring.header;
     int error;
-    if (RL_LIKELY(!RL_LOAD_ACQUIRE(&h->commits_dirty))) /* pairs with the release stores in recover.h */
+    if (RL_LIKELY(!RL_LOAD_ACQUIRE(&h->commits_dirty))) /* pairs with rl_commit_touch */
         return 1;
     Py_BEGIN_ALLOW_THREADS
     error = rl_mapping_sync_header(&self->mapping->map);

@@ -21,12 +21,22 @@ static inline uint64_t rl_owner_word(uint64_t slot, uint64_t epoch) { return epo
 static inline uint64_t rl_owner_slot(uint64_t word) { return word & 0xffff; }
 static inline uint64_t rl_owner_epoch(uint64_t word) { return (word & ~RL_CONTENDED) >> 16; }
 
+/* The lock has changed hands. The last holder may have moved the tail, and we overwrite what it gave up: this fence
+ * pairs with the acquire fence in rl_intact as rl_room_take's does, which orders only its own thread's stores. */
+static inline int rl_owner_taken(int taken) {
+    if (taken)
+        RL_FENCE_RELEASE();
+    return taken;
+}
+
 /* Take the word if it is free. Acquire; pairs with rl_owner_release: what the last holder wrote is seen. */
-static inline int rl_owner_take(rl_header *h, uint64_t me) { return RL_SWAP(&h->owner, 0, me); }
+static inline int rl_owner_take(rl_header *h, uint64_t me) {
+    return rl_owner_taken(RL_SWAP(&h->owner, 0, me));
+}
 
 /* Put `me` in the place of `seen`, which is known to be dead. 0 if somebody else was faster. */
 static inline int rl_owner_replace(rl_header *h, uint64_t seen, uint64_t me) {
-    return RL_SWAP(&h->owner, seen, me);
+    return rl_owner_taken(RL_SWAP(&h->owner, seen, me));
 }
 
 /* Ask the holder for a turn. Losing the swap is fine: then the word has just moved. */

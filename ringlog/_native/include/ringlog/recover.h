@@ -55,6 +55,13 @@ static inline const rl_commit *rl_commit_newest(const rl_header *h, rl_sum_fn su
     return a_valid ? a : b_valid ? b : NULL;
 }
 
+/* A record is about to be changed: who takes over from us, killed, must know. The fence keeps the change behind the
+ * flag, which a release store alone would not. Pairs with the acquire in rl_writer_settle_commits. */
+static inline void rl_commit_touch(rl_header *h) {
+    RL_STORE_RELAXED(&h->commits_dirty, 1);
+    RL_FENCE_RELEASE();
+}
+
 /* Note head and tail in the older record. The data between them must be on disk already; the record
  * counts once it is on disk itself. */
 static inline void rl_commit_store(const rl_ring *ring, rl_place head, rl_place tail, int64_t timestamp,
@@ -72,13 +79,13 @@ static inline void rl_commit_store(const rl_ring *ring, rl_place head, rl_place 
     next.last_timestamp = timestamp;
     memcpy(next.stream_id, h->stream_id, 16);
     next.checksum = sum(&next, offsetof(rl_commit, checksum));
-    RL_STORE_RELEASE(&h->commits_dirty, 1); /* before the change: who takes over from us, killed, must know */
+    rl_commit_touch(h);
     memcpy(newest == &h->commits[0] ? &h->commits[1] : &h->commits[0], &next, sizeof next);
 }
 
 /* Make a record invalid, and keep its generation: the next one must outbid what the disk may have. */
 static inline void rl_commit_drop(rl_header *h, int k) {
-    RL_STORE_RELEASE(&h->commits_dirty, 1); /* as in rl_commit_store */
+    rl_commit_touch(h);
     h->commits[k].checksum = ~h->commits[k].checksum;
 }
 
@@ -151,7 +158,7 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     rl_pair_store(&h->tail_offset, h->tail, tail);
     rl_pair_store(&h->gate_offset, h->gate, tail);
     rl_pair_store(&h->write_offset, h->head, head);
-    RL_FENCE_RELEASE(); /* whoever sees the new boot id, sees the rest */
+    RL_FENCE_RELEASE(); /* whoever sees the new boot id, sees the rest; pairs with the fence in mapping_snapshot */
     memcpy(h->boot_id, boot_id, 16); /* last: until then the restart counts as not done */
 }
 

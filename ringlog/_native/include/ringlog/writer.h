@@ -191,8 +191,8 @@ static inline int rl_room_blocker(const rl_ring *ring, int64_t position) {
 /* Move the tail. Precondition: announced, and nobody blocks. */
 static inline void rl_room_take(const rl_ring *ring, rl_place want) {
     rl_pair_store(&ring->header->tail_offset, ring->header->tail, want);
-    /* Pairs with the acquire fence in rl_reader_check: who copies bytes that we write from here on
-     * sees the moved tail. */
+    /* Pairs with the acquire fence in rl_intact: who copies bytes that we write from here on sees the moved
+     * tail. For those that a later holder of the lock writes, the fence in rl_owner_take does the same. */
     RL_FENCE_RELEASE();
 }
 
