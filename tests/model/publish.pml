@@ -39,7 +39,7 @@ proctype writer(byte t) {
     do
     :: lock(t);
 #ifndef NO_OWNER_FENCE
-       fence_release(t); /* rl_owner_take */
+       fence_release(t); /* rl_owner_swap */
 #endif
        n = latest(HEAD); /* the lock has ordered us behind the last holder */
        if

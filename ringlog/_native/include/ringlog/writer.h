@@ -192,7 +192,7 @@ static inline int rl_room_blocker(const rl_ring *ring, int64_t position) {
 static inline void rl_room_take(const rl_ring *ring, rl_place want) {
     rl_pair_store(&ring->header->tail_offset, ring->header->tail, want);
     /* Pairs with the acquire fence in rl_intact: who copies bytes that we write from here on sees the moved
-     * tail. For those that a later holder of the lock writes, the fence in rl_owner_take does the same. */
+     * tail. For those that a later holder of the lock writes, the fence in rl_owner_swap does the same. */
     RL_FENCE_RELEASE();
 }
 
