@@ -41,7 +41,7 @@ static inline rl_status rl_intact(const rl_ring *ring, int64_t position) {
 
 /* Look at the entry at `position`, before `head`: its fields are checked before anyone uses them. */
 static inline rl_status rl_entry_load(const rl_ring *ring, int64_t position, int64_t head, rl_entry *entry) {
-    memcpy(entry, rl_at(ring, position), sizeof *entry);
+    rl_racing_copy(entry, rl_at(ring, position), sizeof *entry);
     if (RL_UNLIKELY(rl_intact(ring, position) != RL_OK))
         return RL_OVERRUN;
     /* The tail was checked: a size that does not fit now is not the writer's. */

@@ -70,7 +70,7 @@ static inline void rl_mark_boundary(const rl_ring *ring, int64_t from, const rl_
 static inline void rl_append_seal(const rl_ring *ring, rl_append *a, int64_t timestamp, uint32_t size,
                                   uint32_t checksum) {
     rl_entry entry = {timestamp, size, checksum};
-    memcpy(rl_at(ring, a->position), &entry, sizeof entry);
+    rl_racing_copy(rl_at(ring, a->position), &entry, sizeof entry);
     int64_t from = a->position;
     a->position += RL_ENTRY_SIZE + (int64_t)size;
     a->sequence += 1;
