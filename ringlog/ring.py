@@ -198,7 +198,9 @@ def forget(path: StrPath, name: str) -> None:
             if seen.kept and seen.name == name:
                 if mapping.held(liveness.reader_offset(slot)):
                     raise NameInUse(f"{name!r} is in use by {liveness.describe(seen.identity)}")
-                mapping.set_reader(slot, seen.epoch, seen.status, _core.SLOT_FREE)
+                # If its reader closed since we looked, or a writer noticed its death, it is parked by now.
+                if not mapping.set_reader(slot, seen.epoch, seen.status, _core.SLOT_FREE):
+                    mapping.set_reader(slot, seen.epoch, _core.SLOT_PARKED, _core.SLOT_FREE)
                 return
     finally:
         table.drop()

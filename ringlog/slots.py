@@ -121,6 +121,7 @@ def claim_reader(mapping: _core.Mapping, raw_name: bytes) -> Claim:
                 if lease is None:
                     who = liveness.describe(seen.identity)
                     raise NameInUse(f"{raw_name.decode()!r} is in use by {who}")
+                seen = reader_slot(mapping, slot)  # its reader may have gone on before it let go
                 if seen.kept:
                     claim = _claim(mapping, slot, lease, raw_name, (seen.position, seen.sequence))
                     claim.lost_from = seen.lost_from
@@ -130,8 +131,12 @@ def claim_reader(mapping: _core.Mapping, raw_name: bytes) -> Claim:
             if seen.kept and seen.flags & _core.READER_NAMED:
                 continue
             lease = mapping.lease(liveness.reader_offset(slot))
-            if lease is not None:
+            if lease is None:
+                continue
+            seen = reader_slot(mapping, slot)  # a name that was joining may have joined and left
+            if not (seen.kept and seen.flags & _core.READER_NAMED):
                 return _claim(mapping, slot, lease, raw_name, None)
+            lease.drop()
     finally:
         table.drop()
     raise TooManyReaders(f"all {len(slots)} reader slots are taken (max_readers at creation)")

@@ -79,7 +79,9 @@ class RingCheck:
             try:
                 getattr(mapping, name)()
             except ValueError:
-                self.wrong.append((0, f"the header: no record stands for the {name}, or none that can be true"))
+                self.wrong.append(
+                    (0, f"the header: no record stands for the {name}, or none that can be true")
+                )
                 return None
         for _ in range(TRIES):
             tail, gate, head = mapping.tail(), mapping.gate(), mapping.head()

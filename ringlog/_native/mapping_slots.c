@@ -22,14 +22,36 @@ static rl_reader_slot *reader_slot(MappingObject *self, int slot) {
     return NULL;
 }
 
+/* A new holder is about to write his fields into the slot. With the fence, whoever sees one of them sees that the
+ * state is not the old holder's any more; it pairs with the acquire fence in state_stands. */
+static void begin_claim(uint64_t *state, uint64_t epoch, int status) {
+    RL_STORE_RELAXED(state, RL_SLOT_STATE(epoch, status));
+    RL_FENCE_RELEASE();
+}
+
+#define LOOKS 1000 /* then it is a scribbled header, and any answer will do */
+
+/* Is what was read since `seen` was loaded that holder's? Also no if he has just moved on: look again. */
+static int state_stands(const uint64_t *state, uint64_t seen) {
+    RL_FENCE_ACQUIRE(); /* pairs with the release fence in begin_claim */
+    return RL_LOAD_RELAXED(state) == seen;
+}
+
 PyObject *rl_mapping_writer_slot(MappingObject *self, PyObject *arg) {
     rl_writer_slot *slot = writer_slot(self, (int)PyLong_AsLong(arg));
     if (!slot)
         return NULL;
-    uint64_t state = RL_LOAD_ACQUIRE(&slot->state); /* pairs with the release in claim_writer */
+    uint64_t state;
+    rl_writer_slot seen;
+    int looks = 0;
+    do {
+        state = RL_LOAD_ACQUIRE(&slot->state); /* pairs with the release in claim_writer */
+        memcpy(&seen, slot, sizeof seen);
+    } while (!state_stands(&slot->state, state) && ++looks < LOOKS);
     return Py_BuildValue("KiLLLLL", (unsigned long long)RL_SLOT_EPOCH(state), RL_SLOT_STATUS(state),
-                         (long long)slot->pid, (long long)slot->start_time, (long long)slot->since_boot,
-                         (long long)slot->opened, (long long)RL_LOAD_RELAXED(&slot->last_publish));
+                         (long long)seen.pid, (long long)seen.start_time, (long long)seen.since_boot,
+                         (long long)seen.opened,
+                         (long long)RL_LOAD_RELAXED(&slot->last_publish));
 }
 
 PyObject *rl_mapping_claim_writer(MappingObject *self, PyObject *args) {
@@ -40,7 +62,7 @@ PyObject *rl_mapping_claim_writer(MappingObject *self, PyObject *args) {
         !rl_mapping_need_writable(self) || !(slot = writer_slot(self, index)))
         return NULL;
     uint64_t epoch = rl_slot_next_epoch(RL_LOAD_RELAXED(&slot->state));
-    RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_CLAIMED)); /* the old holder is history */
+    begin_claim(&slot->state, epoch, RL_SLOT_CLAIMED); /* the old holder is history */
     slot->pid = pid;
     slot->start_time = start_time;
     slot->since_boot = since_boot;
@@ -65,20 +87,22 @@ PyObject *rl_mapping_reader_slot(MappingObject *self, PyObject *arg) {
     rl_reader_slot *slot = reader_slot(self, (int)PyLong_AsLong(arg));
     if (!slot)
         return NULL;
-    uint64_t state = RL_LOAD_ACQUIRE(&slot->state); /* pairs with the release in claim_reader */
+    uint64_t state;
     rl_place cursor;
-    char name[RL_NAME_BYTES];
-    memcpy(name, slot->name, sizeof name);
-    Py_ssize_t size = RL_LOAD_RELAXED(&slot->name_size);
-    RL_LOADED(size);
-    if (size > RL_NAME_BYTES)
-        size = RL_NAME_BYTES;
-    int64_t lost_from = RL_LOAD_RELAXED(&slot->lost_from);
-    if (!rl_pair_get(&slot->cursor, slot->cursor_records, &cursor))
-        cursor = (rl_place){0, 0}; /* no place: slots.py knows it by that */
+    rl_reader_slot seen;
+    int64_t lost_from;
+    int looks = 0;
+    do {
+        state = RL_LOAD_ACQUIRE(&slot->state); /* pairs with the release in rl_cursor_join, and with set_reader's swap */
+        if (!rl_pair_get(&slot->cursor, slot->cursor_records, &cursor))
+            cursor = (rl_place){0, 0}; /* no place: slots.py knows it by that */
+        lost_from = RL_LOAD_RELAXED(&slot->lost_from); /* behind the cursor: rl_reader_note_loss came before it */
+        memcpy(&seen, slot, sizeof seen);
+    } while (!state_stands(&slot->state, state) && ++looks < LOOKS);
+    Py_ssize_t size = seen.name_size > RL_NAME_BYTES ? RL_NAME_BYTES : seen.name_size;
     return Py_BuildValue("KiLLLLIy#LLL", (unsigned long long)RL_SLOT_EPOCH(state), RL_SLOT_STATUS(state),
-                         (long long)slot->pid, (long long)slot->start_time, (long long)slot->since_boot,
-                         (long long)slot->opened, slot->flags, name, size, (long long)cursor.position, (long long)cursor.sequence,
+                         (long long)seen.pid, (long long)seen.start_time, (long long)seen.since_boot,
+                         (long long)seen.opened, seen.flags, seen.name, size, (long long)cursor.position, (long long)cursor.sequence,
                          (long long)(lost_from > 0 ? lost_from - 1 : -1));
 }
 
@@ -103,7 +127,7 @@ PyObject *rl_mapping_claim_reader(MappingObject *self, PyObject *args) {
     int kept = (status == RL_SLOT_ACTIVE || status == RL_SLOT_PARKED) && slot->flags & RL_READER_NAMED &&
                flags & RL_READER_NAMED && slot->name_size == size && memcmp(slot->name, name, (size_t)size) == 0;
     status = kept ? RL_SLOT_PARKED : RL_SLOT_CLAIMED;
-    RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, status)); /* pairs with the acquire in reader_slot() */
+    begin_claim(&slot->state, epoch, status);
     slot->pid = pid;
     slot->start_time = start_time;
     slot->since_boot = since_boot;

@@ -55,6 +55,9 @@ int rl_mapping_need_writable(MappingObject *self) {
 static PyObject *mapping_snapshot(MappingObject *self, PyObject *Py_UNUSED(ignored)) {
     rl_header *h = self->map.ring.header;
     rl_place head = {0, 0}, tail = {0, 0};
+    uint8_t boot_id[16];
+    memcpy(boot_id, h->boot_id, sizeof boot_id);
+    RL_FENCE_ACQUIRE(); /* pairs with the release fence in rl_restart: with a new boot id comes all that went before */
     rl_status status = rl_ends(&self->map.ring, &tail, &head);
     for (int tries = 0; status == RL_OVERRUN && tries < 100; tries++)
         status = rl_ends(&self->map.ring, &tail, &head);
@@ -71,7 +74,7 @@ static PyObject *mapping_snapshot(MappingObject *self, PyObject *Py_UNUSED(ignor
         RL_LOAD_RELAXED(&h->removed) ? Py_True : Py_False, "owner",
         (unsigned long long)RL_LOAD_RELAXED(&h->owner), "last_owner",
         (unsigned long long)RL_LOAD_RELAXED(&h->last_owner), "stream_id", h->stream_id, (Py_ssize_t)16,
-        "file_id", h->file_id, (Py_ssize_t)16, "boot_id", h->boot_id, (Py_ssize_t)16, "restarts",
+        "file_id", h->file_id, (Py_ssize_t)16, "boot_id", boot_id, (Py_ssize_t)16, "restarts",
         (unsigned long long)h->restarts, "in_memory", self->map.in_memory ? Py_True : Py_False, "clean",
         RL_LOAD_RELAXED(&h->clean) ? Py_True : Py_False);
 }

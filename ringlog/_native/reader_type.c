@@ -143,10 +143,12 @@ static PyObject *reader_place(ReaderObject *self, PyObject *args) {
 static PyObject *reader_finish(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
     if (rl_reader_enter(self, INT64_MAX) < 0)
         return NULL;
-    if (self->slot)
-        rl_reader_publish_cursor(self);
+    /* In this order: killed between the two, a loss that was told is not told again with events that were read. The
+     * cursor's release store keeps it so for whoever sees the new cursor. */
     if (self->named && self->overrun_from < 0)
         RL_STORE_RELAXED(&self->slot->lost_from, 0);
+    if (self->slot)
+        rl_reader_publish_cursor(self);
     rl_turn_leave(&self->turn);
     Py_RETURN_NONE;
 }

@@ -52,12 +52,14 @@ static void nap(int64_t ns) {
 
 /* Spinning is only worth anything if whoever we wait for can run meanwhile. */
 static int cores(void) {
-    static int known; /* a benign race: every thread finds the same number */
-    if (!known) {
+    static int known; /* relaxed: every thread finds the same number, and nothing hangs on it */
+    int count = RL_LOAD_RELAXED(&known);
+    if (!count) {
         cpu_set_t set;
-        known = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+        count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+        RL_STORE_RELAXED(&known, count);
     }
-    return known;
+    return count;
 }
 
 int rl_has_news(const rl_ring *ring, int64_t position) {

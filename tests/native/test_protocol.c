@@ -11,56 +11,13 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "ringlog/checksum.h"
-#include "ringlog/owner.h"
-#include "ringlog/recover.h"
-#include "ringlog/sleepers.h"
 #include "ringlog/walk.h"
 
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
-
-static const rl_checksum_impl *checksum;
-static const uint8_t id[16];
-
-static rl_ring make_ring(int64_t capacity) {
-    rl_ring ring;
-    int64_t start = rl_data_start(capacity, 64);
-    int fd = memfd_create("ring", 0);
-    CHECK(fd >= 0 && ftruncate(fd, start + capacity) == 0);
-    rl_header *header = mmap(NULL, (size_t)start, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    uint8_t *data = mmap(NULL, (size_t)(2 * capacity), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(header != MAP_FAILED && data != MAP_FAILED);
-    for (int k = 0; k < 2; k++)
-        CHECK(mmap(data + k * capacity, (size_t)capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-                   start) != MAP_FAILED);
-    close(fd);
-    const char *why;
-    rl_header_format(header, capacity, 64, 1, id, id, id);
-    CHECK(rl_header_check(header, start + capacity, &why) == RL_OK);
-    rl_ring_init(&ring, header, data);
-    return ring;
-}
-
-/* An event that can be checked: its size and bytes follow from its sequence. */
-static uint32_t payload(int64_t sequence, uint8_t out[512]) {
-    uint32_t size = (uint32_t)((uint64_t)sequence * 2654435761u >> 7) % 512;
-    memset(out, (int)(sequence % 251), size);
-    return size;
-}
+#include "support.h"
 
 static void put(const rl_ring *ring, rl_append *a) {
-    uint8_t bytes[512];
+    uint8_t bytes[LARGEST];
     uint32_t size = payload(a->sequence, bytes);
     rl_append_begin(ring, a);
     if (rl_room_short(ring, a, RL_ENTRY_SIZE + size)) {
@@ -71,7 +28,7 @@ static void put(const rl_ring *ring, rl_append *a) {
         CHECK(rl_room_blocker(ring, want.position) < 0);
         rl_room_take(ring, want);
     }
-    rl_append_put(ring, a, a->sequence + 1, bytes, size, checksum->copy);
+    rl_append_put(ring, a, a->sequence + 1, bytes, size, copy_and_sum);
 }
 
 static void append(const rl_ring *ring) {
@@ -83,7 +40,7 @@ static void append(const rl_ring *ring) {
 
 /* Read on to the head; the number of events, each checked, every gap exact. */
 static int64_t drain(const rl_ring *ring, rl_reader *r, int64_t *lost) {
-    uint8_t copy[512], expected[512];
+    uint8_t copy[LARGEST];
     for (int64_t count = 0;;) {
         rl_entry entry;
         const uint8_t *data;
@@ -92,11 +49,11 @@ static int64_t drain(const rl_ring *ring, rl_reader *r, int64_t *lost) {
             return count;
         CHECK(status == RL_OK || status == RL_OVERRUN);
         if (status == RL_OK && entry.size <= sizeof copy) {
-            uint32_t sum = checksum->copy(copy, data, entry.size);
+            uint32_t sum = copy_and_sum(copy, data, entry.size);
             status = rl_reader_check(ring, r);
             if (status == RL_OK) {
-                CHECK(sum == entry.checksum && entry.size == payload(r->sequence, expected));
-                CHECK(memcmp(copy, expected, entry.size) == 0 && entry.timestamp == r->sequence + 1);
+                CHECK(sum == entry.checksum);
+                check_event(r->sequence, entry.timestamp, copy, entry.size);
                 rl_reader_advance(r, &entry);
                 count++;
                 continue;
@@ -120,7 +77,7 @@ static int64_t verify(const rl_ring *ring) {
     int64_t passed = 0;
     while (walk.at.position < head.position) {
         int64_t from = walk.at.sequence;
-        rl_walked found = rl_walk_ring(ring, &walk, head.position, head.position, 1, checksum->sum);
+        rl_walked found = rl_walk_ring(ring, &walk, head.position, head.position, 1, racing_sum);
         passed += walk.at.sequence - from;
         CHECK(found == RL_WALK_DONE || found == RL_WALK_OVERTAKEN);
         if (found == RL_WALK_DONE)
@@ -136,33 +93,17 @@ static int64_t verify(const rl_ring *ring) {
 
 /* ---- part one: killed at each step ---- */
 
-enum { STEPS = 7 };
+enum { STEPS = PUBLISH_STEPS };
 
-/* One append, stopped before its step number `step`. */
+/* One append, stopped before its step number `step`; the last step, the publication, is never made. */
 static void killed_append(const rl_ring *ring, int step) {
-    rl_header *h = ring->header;
     rl_append a;
     rl_append_begin(ring, &a);
-    RL_STORE_RELAXED(&h->owner, rl_owner_word(3, 7));
-    if (step-- == 0)
+    RL_STORE_RELAXED(&ring->header->owner, rl_owner_word(3, 7));
+    if (step == 0)
         return;
     put(ring, &a);
-    if (step-- == 0)
-        return;
-    h->last_timestamp = a.timestamp + 1000000;
-    if (step-- == 0)
-        return;
-    h->event_count = a.sequence;
-    rl_record *spare = &h->head[h->head[0].position == h->write_offset];
-    if (step-- == 0)
-        return;
-    spare->position = 0;
-    if (step-- == 0)
-        return;
-    spare->sequence = a.sequence;
-    if (step-- == 0)
-        return;
-    spare->position = a.position;
+    killed_publish(ring, &a, step - 1);
 }
 
 static void planted_kills(void) {
@@ -248,9 +189,7 @@ static void stress(void) {
 }
 
 int main(int argc, char **argv) {
-    const rl_checksum_impl *all[4];
     events = argc > 1 ? atoll(argv[1]) : 2000000;
-    checksum = all[rl_checksum_available(all, 0) - 1]; /* the portable one: also known to sanitizers */
     planted_kills();
     stress();
     return 0;

@@ -10,7 +10,17 @@
 #ifndef RINGLOG_ATOMICS_H
 #define RINGLOG_ATOMICS_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define RL_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RL_THREAD_SANITIZER 1
+#endif
+#endif
 
 #if !defined(__GNUC__)
 #error "ringlog needs gcc or clang"
@@ -40,15 +50,41 @@
                                     __ATOMIC_RELAXED);                                             \
     })
 
+#if !defined(RL_THREAD_SANITIZER)
 #define RL_FENCE_ACQUIRE() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define RL_FENCE_RELEASE() __atomic_thread_fence(__ATOMIC_RELEASE)
 #define RL_FENCE_FULL() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#else /* it knows no fences: real ones that it does not see, so what it finds in order is so by acquire and release */
+#if defined(__x86_64__)
+#define RL_FENCE_FULL() __asm__ __volatile__("mfence" ::: "memory")
+#else
+#define RL_FENCE_FULL() __asm__ __volatile__("dmb ish" ::: "memory")
+#endif
+#define RL_FENCE_ACQUIRE() RL_FENCE_FULL()
+#define RL_FENCE_RELEASE() RL_FENCE_FULL()
+#endif
 
 /* A full fence right behind an atomic read-modify-write. On x86 that instruction was one already. */
 #if defined(__x86_64__)
 #define RL_FENCE_FULL_AFTER_RMW() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 #else
 #define RL_FENCE_FULL_AFTER_RMW() RL_FENCE_FULL()
+#endif
+
+/* Copy bytes of the ring that another process may be writing. Whoever loads them believes them only once the tail was
+ * checked behind the copy, as in every seqlock; C11 would have each access be atomic, and gets ordinary loads here,
+ * with fences around them. ThreadSanitizer calls such a copy the race that it is. For it the copy is one of relaxed
+ * atomics, which it does not report; with RL_PLAIN_COPIES it stays plain, and in a ring without lossy readers, where
+ * acquire and release alone keep readers and writers apart, there is still nothing to report. */
+#if defined(RL_THREAD_SANITIZER) && !defined(RL_PLAIN_COPIES)
+static inline void rl_racing_copy(void *dst, const void *src, size_t size) {
+    uint8_t *to = (uint8_t *)dst;
+    const uint8_t *from = (const uint8_t *)src;
+    for (; size; size--)
+        RL_STORE_RELAXED(to++, RL_LOAD_RELAXED(from++));
+}
+#else
+static inline void rl_racing_copy(void *dst, const void *src, size_t size) { memcpy(dst, src, size); }
 #endif
 
 /* Tell the core that we spin: it saves power and leaves the loop without a pipeline flush. */

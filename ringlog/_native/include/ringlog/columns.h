@@ -52,7 +52,7 @@ static inline int rl_columns_plan(const rl_ring *ring, const rl_reader *r, const
     int64_t count = 1, total = step;
     while (count < limit && most - total >= RL_ENTRY_SIZE) {
         uint32_t size;
-        memcpy(&size, rl_at(ring, r->position + total) + offsetof(rl_entry, size), sizeof size);
+        rl_racing_copy(&size, rl_at(ring, r->position + total) + offsetof(rl_entry, size), sizeof size);
         __asm__("" : "+r"(size)); /* loaded once: it may change between two looks */
         int64_t bytes = RL_ENTRY_SIZE + (int64_t)size;
         if (bytes > most - total)
@@ -87,7 +87,7 @@ static inline rl_status rl_columns_take(const rl_ring *ring, rl_reader *r, rl_co
         if (RL_LIKELY(copy != NULL))
             sum = copy(data, from, entry.size);
         else
-            memcpy(data, from, entry.size);
+            rl_racing_copy(data, from, entry.size);
         status = rl_reader_check(ring, &at);
         if (RL_LIKELY(status == RL_OK) && RL_UNLIKELY(sum != entry.checksum))
             status = RL_CORRUPT;

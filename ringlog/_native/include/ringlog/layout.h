@@ -271,8 +271,8 @@ static inline int64_t rl_data_start(int64_t capacity, uint32_t max_readers) {
 /* The entry at some position, loaded once: whoever checks it and then uses it, uses what was checked. */
 static inline rl_entry rl_entry_at(const uint8_t *memory) {
     uint64_t timestamp, rest;
-    memcpy(&timestamp, memory, sizeof timestamp);
-    memcpy(&rest, memory + sizeof timestamp, sizeof rest);
+    rl_racing_copy(&timestamp, memory, sizeof timestamp);
+    rl_racing_copy(&rest, memory + sizeof timestamp, sizeof rest);
     RL_LOADED(timestamp);
     RL_LOADED(rest);
     rl_entry entry = {(int64_t)timestamp, (uint32_t)rest, (uint32_t)(rest >> 32)};

@@ -21,12 +21,22 @@ static inline uint64_t rl_owner_word(uint64_t slot, uint64_t epoch) { return epo
 static inline uint64_t rl_owner_slot(uint64_t word) { return word & 0xffff; }
 static inline uint64_t rl_owner_epoch(uint64_t word) { return (word & ~RL_CONTENDED) >> 16; }
 
-/* Take the word if it is free. Acquire; pairs with rl_owner_release: what the last holder wrote is seen. */
-static inline int rl_owner_take(rl_header *h, uint64_t me) { return RL_SWAP(&h->owner, 0, me); }
+/* me in the place of `seen`; 1 if it was there. Acquire; pairs with rl_owner_release: what the last holder wrote is
+ * seen. He may have moved the tail, and we overwrite what he gave up: the fence pairs with the acquire fence in
+ * rl_intact as rl_room_take's does, which orders the stores of its own thread alone. */
+static inline int rl_owner_swap(rl_header *h, uint64_t seen, uint64_t me) {
+    if (!RL_SWAP(&h->owner, seen, me))
+        return 0;
+    RL_FENCE_RELEASE();
+    return 1;
+}
+
+/* Take the word if it is free. */
+static inline int rl_owner_take(rl_header *h, uint64_t me) { return rl_owner_swap(h, 0, me); }
 
 /* Put `me` in the place of `seen`, which is known to be dead. 0 if somebody else was faster. */
 static inline int rl_owner_replace(rl_header *h, uint64_t seen, uint64_t me) {
-    return RL_SWAP(&h->owner, seen, me);
+    return rl_owner_swap(h, seen, me);
 }
 
 /* Ask the holder for a turn. Losing the swap is fine: then the word has just moved. */
@@ -43,7 +53,7 @@ static inline int rl_owner_is(const rl_header *h, uint64_t me) {
  * a change of hands; a contended bit set between the two lines is set again by its waiter. */
 static inline int rl_owner_release(rl_header *h) {
     uint64_t word = RL_LOAD_RELAXED(&h->owner);
-    RL_STORE_RELEASE(&h->owner, 0); /* pairs with the swap in rl_owner_take and rl_owner_replace */
+    RL_STORE_RELEASE(&h->owner, 0); /* pairs with the swap in rl_owner_swap */
     return (word & RL_CONTENDED) != 0;
 }
 

@@ -33,8 +33,8 @@ typedef struct rl_reader {
 
 /* The tail still stands at or before `position`: what was loaded from there is what was published. */
 static inline rl_status rl_intact(const rl_ring *ring, int64_t position) {
-    /* Pairs with the release fence in rl_room_take: if we read bytes of a later lap, we see the tail
-     * that was moved before they were written. */
+    /* Pairs with the release fences in rl_room_take and rl_owner_swap: if we read bytes of a later lap, we see
+     * the tail that was moved before they were written, by whomever. */
     RL_FENCE_ACQUIRE();
     return RL_LOAD_RELAXED(&ring->header->tail_offset) > position ? RL_OVERRUN : RL_OK;
 }

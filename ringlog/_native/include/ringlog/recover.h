@@ -68,10 +68,11 @@ static inline int rl_commit_newest(const rl_ring *ring, rl_commit *out, rl_sum_f
     return newest;
 }
 
-/* A record is about to be changed. Who takes over from us, killed, must know; a full barrier, so that no
- * compiler moves the change before it. */
+/* A record is about to be changed: who takes over from us, killed, must know. The fence keeps the change behind the
+ * flag, which the flag's own order would not. Pairs with the acquire in rl_writer_settle_commits. */
 static inline void rl_commits_touch(rl_header *h) {
     (void)RL_FETCH_OR(&h->commits_dirty, RL_COMMITS_CHANGED);
+    RL_FENCE_RELEASE();
 }
 
 /* Note head and tail in the older record. The data between them must be on disk already; the record
@@ -216,7 +217,7 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     /* The header has to be synced before anything is appended: a cursor that was moved back may not come back
      * beside a newer record. And a sync that failed in the last boot is over: this is what the disk has. */
     h->commits_dirty = RL_COMMITS_CHANGED;
-    RL_FENCE_RELEASE(); /* whoever sees the new boot id, sees the rest */
+    RL_FENCE_RELEASE(); /* whoever sees the new boot id, sees the rest; pairs with the fence in mapping_snapshot */
     memcpy(h->boot_id, boot_id, 16); /* last: until then the restart counts as not done */
 }
 

@@ -83,7 +83,7 @@ static inline void rl_mark_boundary(const rl_ring *ring, int64_t from, const rl_
 static inline void rl_append_seal(const rl_ring *ring, rl_append *a, int64_t timestamp, uint32_t size,
                                   uint32_t checksum) {
     rl_entry entry = {timestamp, size, checksum};
-    memcpy(rl_at(ring, a->position), &entry, sizeof entry);
+    rl_racing_copy(rl_at(ring, a->position), &entry, sizeof entry);
     int64_t from = a->position;
     a->position += RL_ENTRY_SIZE + (int64_t)size;
     a->sequence += 1;
@@ -202,8 +202,8 @@ static inline int rl_room_blocker(const rl_ring *ring, int64_t position) {
 /* Move the tail. Precondition: announced, and nobody blocks. */
 static inline void rl_room_take(const rl_ring *ring, rl_place want) {
     rl_pair_store(&ring->header->tail_offset, ring->header->tail, want);
-    /* Pairs with the acquire fence in rl_reader_check: who copies bytes that we write from here on
-     * sees the moved tail. */
+    /* Pairs with the acquire fence in rl_intact: who copies bytes that we write from here on sees the moved
+     * tail. For those that a later holder of the lock writes, the fence in rl_owner_swap does the same. */
     RL_FENCE_RELEASE();
 }
 
