@@ -41,11 +41,14 @@ PyObject *rl_mapping_claim_writer(MappingObject *self, PyObject *args) {
         return NULL;
     uint64_t epoch = RL_SLOT_EPOCH(slot->state) + 1;
     RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_CLAIMED)); /* the old holder is history */
+    RL_POINT(writer_slot_claimed);
     slot->pid = pid;
     slot->start_time = start_time;
     slot->opened = now;
     RL_STORE_RELAXED(&slot->last_publish, 0);
+    RL_POINT(writer_slot_filled);
     RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_ACTIVE)); /* pairs with writer_slot() */
+    RL_POINT(writer_slot_active);
     return PyLong_FromUnsignedLongLong(epoch);
 }
 
@@ -57,6 +60,7 @@ PyObject *rl_mapping_free_writer(MappingObject *self, PyObject *args) {
         !(slot = writer_slot(self, index)))
         return NULL;
     (void)RL_SWAP(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_ACTIVE), RL_SLOT_STATE(epoch, RL_SLOT_FREE));
+    RL_POINT(writer_slot_freed);
     Py_RETURN_NONE;
 }
 
@@ -98,18 +102,21 @@ PyObject *rl_mapping_claim_reader(MappingObject *self, PyObject *args) {
                flags & RL_READER_NAMED && slot->name_size == size && memcmp(slot->name, name, (size_t)size) == 0;
     status = kept ? RL_SLOT_PARKED : RL_SLOT_CLAIMED;
     RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, status)); /* pairs with the acquire in reader_slot() */
+    RL_POINT(reader_slot_claimed);
     slot->pid = pid;
     slot->start_time = start_time;
     slot->opened = now;
     if (!kept)
         RL_STORE_RELAXED(&slot->lost_from, 0);
     slot->flags = flags;
+    RL_POINT(reader_slot_filled);
     if (slot->name_size != size || memcmp(slot->name, name, (size_t)size) != 0) {
         slot->name_size = 0;
         memset(slot->name, 0, sizeof slot->name);
         memcpy(slot->name, name, (size_t)size);
         slot->name_size = (uint8_t)size;
     }
+    RL_POINT(reader_slot_named);
     return PyLong_FromUnsignedLongLong(epoch);
 }
 
@@ -122,6 +129,7 @@ PyObject *rl_mapping_set_reader(MappingObject *self, PyObject *args) {
         return NULL;
     int done = RL_SWAP(&slot->state, RL_SLOT_STATE(epoch, from), RL_SLOT_STATE(epoch, to));
     rl_header *h = self->map.ring.header;
+    RL_POINT(reader_slot_released);
     RL_FENCE_FULL_AFTER_RMW(); /* pairs with the full fence in rl_sleep_announce, of a writer without room */
     if (done && from == RL_SLOT_ACTIVE && rl_sleepers_taken(&h->room_wanted, &h->room_futex))
         rl_wake_all(&h->room_futex);

@@ -86,6 +86,7 @@ rl_status rl_reader_make_view(ReaderObject *self, const rl_entry *entry, const u
     link_view(view);
     PyObject_GC_Track((PyObject *)view);
     *out = (PyObject *)view;
+    RL_POINT(view_made);
     return RL_OK;
 }
 
@@ -165,6 +166,7 @@ static PyObject *view_exit(ViewObject *self, PyObject *args) {
     int clean = kind == Py_None, free = rl_memory_take_back(self->memory, self->bytes);
     int good = settle_loss(self, clean && free); /* first: once the cursor moves, the writer may come */
     let_go(self);
+    RL_POINT(view_left);
     if (good && clean && !free)
         good = rl_reader_raise(self->reader, "_view_held");
     if (!good)

@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#include "points.h"
+
 #if !defined(__GNUC__)
 #error "ringlog needs gcc or clang"
 #endif

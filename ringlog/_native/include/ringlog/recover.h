@@ -24,10 +24,14 @@ static inline rl_status rl_recover(const rl_ring *ring) {
     rl_place head, tail, last;
     if (!rl_head(ring, &head) || !rl_tail(ring, &tail))
         return RL_CORRUPT;
+    RL_POINT(recover_begun);
     RL_STORE_RELAXED(&h->event_count, head.sequence);
+    RL_POINT(recover_counted);
     for (int k = 0; k < RL_MARKS; k++) /* boundaries of entries that were never published */
-        if (h->marks[k].position > head.position)
+        if (h->marks[k].position > head.position) {
             RL_STORE_RELEASE(&h->marks[k].position, 0); /* pairs with rl_mark_load */
+            RL_POINT(recover_mark);
+        }
     /* last_timestamp may be that of an entry that was never published: take the last published one's. */
     int64_t timestamp = 0;
     rl_status status = rl_seek_start(ring, head.sequence - 1, INT64_MAX, &head, &last);
@@ -35,7 +39,9 @@ static inline rl_status rl_recover(const rl_ring *ring) {
         status = rl_step(ring, head.position, &last, &timestamp);
     if (status == RL_OK && (head.position > tail.position || head.sequence == 0))
         RL_STORE_RELAXED(&h->last_timestamp, timestamp);
+    RL_POINT(recover_stamped);
     rl_room_withdraw(ring);
+    RL_POINT(recover_gate);
     return RL_OK;
 }
 
@@ -73,13 +79,16 @@ static inline void rl_commit_store(const rl_ring *ring, rl_place head, rl_place 
     memcpy(next.stream_id, h->stream_id, 16);
     next.checksum = sum(&next, offsetof(rl_commit, checksum));
     RL_STORE_RELEASE(&h->commits_dirty, 1); /* before the change: who takes over from us, killed, must know */
+    RL_POINT(commit_dirty);
     memcpy(newest == &h->commits[0] ? &h->commits[1] : &h->commits[0], &next, sizeof next);
+    RL_POINT(commit_stored);
 }
 
 /* Make a record invalid, and keep its generation: the next one must outbid what the disk may have. */
 static inline void rl_commit_drop(rl_header *h, int k) {
     RL_STORE_RELEASE(&h->commits_dirty, 1); /* as in rl_commit_store */
     h->commits[k].checksum = ~h->commits[k].checksum;
+    RL_POINT(commit_dropped);
 }
 
 /* Forget records whose head lies beyond the published one: a writer was killed, or its disk failed,
@@ -121,6 +130,7 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     const rl_commit *commit = rl_commit_newest(h, sum);
     rl_place head = {RL_FIRST_POSITION, 0}, tail = head;
     int64_t timestamp = 0;
+    RL_POINT(restart_begun);
     if (commit && commit->head.position - commit->tail.position <= ring->capacity) {
         head.position = commit->head.position;
         head.sequence = commit->head.sequence;
@@ -140,6 +150,7 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
         for (uint32_t k = 0; k < ring->max_readers; k++)
             rl_readers(h)[k].state = RL_SLOT_STATE(RL_SLOT_EPOCH(rl_readers(h)[k].state), RL_SLOT_FREE);
     }
+    RL_POINT(restart_renamed);
     memset(h->marks, 0, sizeof h->marks);
     if (head.position == RL_FIRST_POSITION)
         h->marks[0].position = RL_FIRST_POSITION;
@@ -148,11 +159,14 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     h->ended = 0;
     h->owner = h->last_owner = 0;
     h->sleepers = h->room_wanted = 0;
+    RL_POINT(restart_cleared);
     rl_pair_store(&h->tail_offset, h->tail, tail);
     rl_pair_store(&h->gate_offset, h->gate, tail);
     rl_pair_store(&h->write_offset, h->head, head);
+    RL_POINT(restart_placed);
     RL_FENCE_RELEASE(); /* whoever sees the new boot id, sees the rest */
     memcpy(h->boot_id, boot_id, 16); /* last: until then the restart counts as not done */
+    RL_POINT(restart_done);
 }
 
 #endif
