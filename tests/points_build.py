@@ -25,8 +25,8 @@ import ringlog
 PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 PACKAGE = Path(ringlog.__file__).parent
 EXTRA_SOURCES = ("ringlog/_native/points.c", "ringlog/_native/points_module.c")
-# In a process of its own, in the folder with the copy. As pyproject.toml says it, but for the define, those two
-# sources, and less optimisation: this build is made often, and nobody measures it.
+# In a process of its own, in the folder with the copy. As pyproject.toml says it, but for the define, those
+# two sources, and less optimisation: this build is made often, and nobody measures it.
 BUILD = """
 import sys
 from setuptools import Distribution, Extension
@@ -93,9 +93,7 @@ def built() -> str:
 
 
 def _build(folder: Path) -> None:
-    shutil.copytree(
-        PACKAGE, folder / "ringlog", ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.o")
-    )
+    shutil.copytree(PACKAGE, folder / "ringlog", ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.o"))
     done = subprocess.run(
         [sys.executable, "-c", BUILD, str(PROJECT), *EXTRA_SOURCES],
         cwd=folder,
@@ -109,6 +107,8 @@ def _build(folder: Path) -> None:
 
 def _forget_old(parent: Path, keep: int = 8) -> None:
     """Builds of older sources; not the newest, which another checkout may be using."""
-    builds = sorted((path for path in parent.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    builds = sorted(
+        (path for path in parent.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime
+    )
     for path in builds[:-keep]:
         shutil.rmtree(path, ignore_errors=True)
