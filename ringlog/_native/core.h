@@ -60,6 +60,9 @@ PyObject *rl_event_new(PyTypeObject *type, int64_t sequence, int64_t timestamp, 
 
 CoreState *rl_core_state(PyTypeObject *type); /* also of a Python subclass of one of our types */
 unsigned long rl_arm_hwcap(void);
+#ifdef RINGLOG_POINTS
+extern PyMethodDef rl_point_methods[]; /* the tests' build alone: points_module.c */
+#endif
 
 /* (position, sequence) as a Python tuple. */
 PyObject *rl_place_tuple(int64_t position, int64_t sequence);

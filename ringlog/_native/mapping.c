@@ -277,6 +277,7 @@ int rl_lease_take(rl_lease *lease, const rl_mapping *m, int64_t offset) {
                 munmap(at, page);
             } else {
                 lease->page = at;
+                RL_POINT(lease_taken);
                 lease->fork_generation = rl_fork_count;
             }
         }
@@ -291,6 +292,7 @@ void rl_lease_drop(rl_lease *lease) {
     if (lease->page && lease->fork_generation == rl_fork_count)
         munmap(lease->page, (size_t)sysconf(_SC_PAGESIZE));
     lease->page = NULL;
+    RL_POINT(lease_dropped);
 }
 
 int rl_lease_held(const rl_mapping *m, int64_t offset) {

@@ -63,12 +63,15 @@ PyObject *rl_mapping_claim_writer(MappingObject *self, PyObject *args) {
         return NULL;
     uint64_t epoch = rl_slot_next_epoch(RL_LOAD_RELAXED(&slot->state));
     begin_claim(&slot->state, epoch, RL_SLOT_CLAIMED); /* the old holder is history */
+    RL_POINT(writer_slot_claimed);
     slot->pid = pid;
     slot->start_time = start_time;
     slot->since_boot = since_boot;
     slot->opened = now;
     RL_STORE_RELAXED(&slot->last_publish, 0);
+    RL_POINT(writer_slot_filled);
     RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_ACTIVE)); /* pairs with writer_slot() */
+    RL_POINT(writer_slot_active);
     return PyLong_FromUnsignedLongLong(epoch);
 }
 
@@ -80,6 +83,7 @@ PyObject *rl_mapping_free_writer(MappingObject *self, PyObject *args) {
         !(slot = writer_slot(self, index)))
         return NULL;
     (void)RL_SWAP(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_ACTIVE), RL_SLOT_STATE(epoch, RL_SLOT_FREE));
+    RL_POINT(writer_slot_freed);
     Py_RETURN_NONE;
 }
 
@@ -128,6 +132,7 @@ PyObject *rl_mapping_claim_reader(MappingObject *self, PyObject *args) {
                flags & RL_READER_NAMED && slot->name_size == size && memcmp(slot->name, name, (size_t)size) == 0;
     status = kept ? RL_SLOT_PARKED : RL_SLOT_CLAIMED;
     begin_claim(&slot->state, epoch, status);
+    RL_POINT(reader_slot_claimed);
     slot->pid = pid;
     slot->start_time = start_time;
     slot->since_boot = since_boot;
@@ -135,12 +140,14 @@ PyObject *rl_mapping_claim_reader(MappingObject *self, PyObject *args) {
     if (!kept)
         RL_STORE_RELAXED(&slot->lost_from, 0);
     slot->flags = flags;
+    RL_POINT(reader_slot_filled);
     if (slot->name_size != size || memcmp(slot->name, name, (size_t)size) != 0) {
         slot->name_size = 0;
         memset(slot->name, 0, sizeof slot->name);
         memcpy(slot->name, name, (size_t)size);
         slot->name_size = (uint8_t)size;
     }
+    RL_POINT(reader_slot_named);
     return PyLong_FromUnsignedLongLong(epoch);
 }
 
@@ -153,6 +160,7 @@ PyObject *rl_mapping_set_reader(MappingObject *self, PyObject *args) {
         return NULL;
     int done = RL_SWAP(&slot->state, RL_SLOT_STATE(epoch, from), RL_SLOT_STATE(epoch, to));
     rl_header *h = self->map.ring.header;
+    RL_POINT(reader_slot_released);
     RL_FENCE_FULL_AFTER_RMW(); /* pairs with the full fence in rl_sleep_announce, of a writer without room */
     if (done && from == RL_SLOT_ACTIVE && rl_sleepers_taken(&h->room_wanted, &h->room_futex))
         rl_wake_all(&h->room_futex);

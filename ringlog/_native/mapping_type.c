@@ -164,8 +164,10 @@ static PyObject *mapping_end(MappingObject *self, PyObject *Py_UNUSED(ignored)) 
     if (!rl_mapping_need_writable(self))
         return NULL;
     RL_STORE_RELEASE(&h->ended, RL_LOAD_RELAXED(&h->write_offset)); /* pairs with the reader's acquire */
+    RL_POINT(end_stored);
     RL_FETCH_ADD(&h->sleepers_futex, 1);
     rl_wake_all(&h->sleepers_futex);
+    RL_POINT(end_woken);
     Py_RETURN_NONE;
 }
 
@@ -174,10 +176,12 @@ static PyObject *mapping_mark_removed(MappingObject *self, PyObject *Py_UNUSED(i
     if (!rl_mapping_need_writable(self))
         return NULL;
     RL_STORE_RELEASE(&h->removed, 1); /* pairs with the acquire of readers and writers */
+    RL_POINT(removed_stored);
     RL_FETCH_ADD(&h->sleepers_futex, 1);
     rl_wake_all(&h->sleepers_futex);
     RL_FETCH_ADD(&h->room_futex, 1);
     rl_wake_all(&h->room_futex);
+    RL_POINT(removed_woken);
     Py_RETURN_NONE;
 }
 
@@ -200,6 +204,7 @@ static PyObject *mapping_set_clean(MappingObject *self, PyObject *arg) {
     if (clean < 0 || !rl_mapping_need_writable(self))
         return NULL;
     RL_STORE_RELAXED(&self->map.ring.header->clean, (uint32_t)clean);
+    RL_POINT(clean_set);
     Py_BEGIN_ALLOW_THREADS
     error = self->map.in_memory ? 0 : rl_mapping_sync_header(&self->map);
     Py_END_ALLOW_THREADS

@@ -251,6 +251,10 @@ static int core_exec(PyObject *module) {
             return -1;
         Py_DECREF(type);
     }
+#ifdef RINGLOG_POINTS
+    if (PyModule_AddFunctions(module, rl_point_methods) < 0)
+        return -1;
+#endif
     return add_constants(module);
 }
 

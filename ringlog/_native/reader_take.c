@@ -40,8 +40,10 @@ void rl_reader_move_cursor(ReaderObject *self) {
      * It wants a whole stride, so waking it earlier than the gate would only cost both of us. */
     if (RL_UNLIKELY(RL_LOAD_RELAXED(&h->room_wanted)) &&
         place.position >= RL_LOAD_RELAXED(&h->gate_offset) &&
-        rl_sleepers_taken(&h->room_wanted, &h->room_futex))
+        rl_sleepers_taken(&h->room_wanted, &h->room_futex)) {
         rl_wake_all(&h->room_futex);
+        RL_POINT(cursor_woke);
+    }
 }
 
 int rl_reader_rejoin(ReaderObject *self) {
@@ -62,6 +64,7 @@ void rl_reader_publish_cursor(ReaderObject *self) {
 void rl_reader_note_loss(ReaderObject *self, int64_t first) {
     if (self->named)
         RL_STORE_RELEASE(&self->slot->lost_from, first + 1); /* before the cursor's release, which rl_pair_load pairs with */
+    RL_POINT(loss_noted);
 }
 
 void rl_reader_finish_previous(ReaderObject *self) {
@@ -69,6 +72,7 @@ void rl_reader_finish_previous(ReaderObject *self) {
         return;
     if (RL_UNLIKELY(RL_LOAD_RELAXED(&self->slot->lost_from)) && self->overrun_from < 0)
         RL_STORE_RELAXED(&self->slot->lost_from, 0);
+    RL_POINT(loss_told);
     if (RL_LOAD_RELAXED(&self->slot->cursor) != self->at.position)
         rl_reader_publish_cursor(self);
 }
@@ -153,6 +157,7 @@ static rl_status copy_out(ReaderObject *self, const rl_entry *entry, const uint8
         memcpy(PyBytes_AS_STRING(bytes), data, entry->size);
     if (released)
         PyEval_RestoreThread(released);
+    RL_POINT(read_copied);
     rl_status status = rl_reader_check(&self->ring, &self->at);
     if (status == RL_OK && RL_UNLIKELY(self->copy ? sum != entry->checksum : rl_mapping_broken(&self->mapping->map)))
         status = RL_CORRUPT; /* with a checksum, what is right is right, wherever a page is missing */

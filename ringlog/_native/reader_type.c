@@ -61,6 +61,7 @@ static PyObject *reader_attach(ReaderObject *self, PyObject *args) {
     Py_XSETREF(self->batch_type, batch_type);
     Py_INCREF(mapping);
     self->mapping = mapping;
+    RL_POINT(reader_attached);
     Py_RETURN_NONE;
 }
 
@@ -73,6 +74,7 @@ static PyObject *reader_detach(ReaderObject *self, PyObject *Py_UNUSED(ignored))
             return NULL;
         }
         self->stopping = 1;
+        RL_POINT(reader_stopping);
         if (self->turn.holder && self->announce) { /* somebody sleeps in here: let it see */
             RL_FETCH_ADD(&self->ring.header->sleepers_futex, 1);
             rl_wake_all(&self->ring.header->sleepers_futex);
@@ -94,6 +96,7 @@ static PyObject *reader_detach(ReaderObject *self, PyObject *Py_UNUSED(ignored))
     rl_watch_end(&self->watch); /* before the mapping that it looks into */
     Py_CLEAR(self->mapping);
     self->slot = NULL;
+    RL_POINT(reader_detached);
     memset(&self->ring, 0, sizeof self->ring);
     Py_RETURN_NONE;
 }

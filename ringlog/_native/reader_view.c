@@ -86,6 +86,7 @@ rl_status rl_reader_make_view(ReaderObject *self, const rl_entry *entry, const u
     link_view(view);
     PyObject_GC_Track((PyObject *)view);
     *out = (PyObject *)view;
+    RL_POINT(view_made);
     return RL_OK;
 }
 
@@ -167,6 +168,7 @@ static PyObject *view_exit(ViewObject *self, PyObject *args) {
     if (good && clean && self->reader->mapping)
         good = rl_reader_sound(self->reader); /* zeros may have been looked at */
     let_go(self);
+    RL_POINT(view_left);
     if (good && clean && !free)
         good = rl_reader_raise(self->reader, "_view_held");
     if (!good)

@@ -138,6 +138,7 @@ int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait,
     uint32_t seen = rl_sleep_announce(&h->sleepers, &h->sleepers_futex);
     if (!rl_has_news(ring, position))
         futex_wait(&h->sleepers_futex, seen, limit);
+    RL_POINT(sleep_woken);
     return rl_has_news(ring, position);
 }
 
@@ -146,8 +147,10 @@ void rl_wait_room(const rl_ring *ring, int slot, int64_t position, int64_t limit
     const int64_t *cursor = &rl_readers(h)[slot].cursor;
     uint32_t seen = rl_sleep_announce(&h->room_wanted, &h->room_futex);
     /* A reader looks at the flag without a fence, to keep its loop cheap: the short limit makes up. */
+    RL_POINT(room_sleeps);
     if (RL_LOAD_RELAXED(cursor) < position)
         futex_wait(&h->room_futex, seen, limit < LONGEST_ROOM_SLEEP ? limit : LONGEST_ROOM_SLEEP);
+    RL_POINT(room_woken);
 }
 
 int rl_sem_wait(sem_t *sem, int64_t limit) {

@@ -35,6 +35,7 @@ static void let_go(ClaimObject *self) {
     if (contended)
         writer->renew = 1;
     rl_turn_leave(&writer->turn);
+    RL_POINT(claim_dropped);
 }
 
 /* Nobody may reach the ring by the claim's memory any more. 1: nobody tried to; 0: somebody still holds it. */
@@ -72,6 +73,7 @@ static int publish(ClaimObject *self) {
     sum = writer->mapping->checksum->sum(data, size);
     if (released)
         PyEval_RestoreThread(released);
+    RL_POINT(claim_summed);
     now = rl_now();
     timestamp = now > a->timestamp ? now : a->timestamp;
     rl_append_seal(&writer->ring, a, timestamp, size, sum);
@@ -90,7 +92,9 @@ static PyObject *claim_exit(ClaimObject *self, PyObject *args) {
         rl_writer_raise(self->writer, "_claim_over");
         return NULL;
     }
+    RL_POINT(claim_left);
     int free = take_memory_back(self);
+    RL_POINT(claim_taken_back);
     if (!is_ours(self)) {
         if (kind == Py_None && !rl_writer_raise(self->writer, "_unusable"))
             return NULL;
@@ -164,6 +168,7 @@ static ClaimObject *claim_new(WriterObject *writer, CoreState *state, Py_ssize_t
             self->state = CLAIM_NEW;
             writer->claim = self;
             PyObject_GC_Track((PyObject *)self);
+            RL_POINT(claim_made);
             return self;
         }
         rl_writer_unlock(writer, 0, &contended);

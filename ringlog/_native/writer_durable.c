@@ -20,6 +20,7 @@ int rl_writer_settle_commits(WriterObject *self) {
     if (error)
         return raise_os_error(error);
     (void)RL_FETCH_AND(&h->commits_dirty, ~(uint32_t)RL_COMMITS_CHANGED);
+    RL_POINT(commit_settled);
     return 1;
 }
 
@@ -46,8 +47,10 @@ int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from,
     Py_BEGIN_ALLOW_THREADS
     error = rl_mapping_sync(map, from, a->position);
     if (!error) {
+        RL_POINT(commit_data_synced);
         rl_commit_store(&self->ring, head, tail, a->timestamp, self->mapping->checksum->sum);
         error = rl_mapping_sync_header(map);
+        RL_POINT(commit_synced);
     }
     if (error) /* the record may be there and is not to be believed */
         rl_commit_drop_ahead(&self->ring, self->mapping->checksum->sum);
@@ -63,8 +66,10 @@ rl_status rl_writer_recover(WriterObject *self) {
     rl_status status = rl_recover(&self->ring);
     if (status == RL_OK)
         rl_commit_drop_ahead(&self->ring, self->mapping->checksum->sum);
+    RL_POINT(recover_commits);
     RL_FETCH_ADD(&h->sleepers_futex, 1); /* the dead may have published and not woken */
     rl_wake_all(&h->sleepers_futex);
+    RL_POINT(recover_woken);
     return status;
 }
 

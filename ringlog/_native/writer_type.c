@@ -61,6 +61,7 @@ static PyObject *writer_attach(WriterObject *self, PyObject *args) {
     self->disk_error = 0;
     Py_INCREF(mapping);
     self->mapping = mapping;
+    RL_POINT(writer_attached);
     Py_RETURN_NONE;
 }
 
@@ -71,6 +72,7 @@ static PyObject *writer_detach(WriterObject *self, PyObject *Py_UNUSED(ignored))
         Py_RETURN_NONE;
     if (self->fork_generation == rl_fork_generation()) {
         self->stopping = 1;
+        RL_POINT(writer_stopping);
         switch (rl_turn_enter(&self->turn, INT64_MAX)) {
         case RL_TURN_TAKEN:
             break;
@@ -88,6 +90,7 @@ static PyObject *writer_detach(WriterObject *self, PyObject *Py_UNUSED(ignored))
             rl_writer_unlock(self, 0, &contended);
         }
         rl_turn_leave(&self->turn);
+        RL_POINT(writer_detached);
     }
     Py_CLEAR(self->mapping);
     Py_CLEAR(self->semaphore);
@@ -120,11 +123,14 @@ static PyObject *writer_lock_wait(WriterObject *self, PyObject *arg) {
     Py_BEGIN_ALLOW_THREADS
     token = rl_sem_wait(semaphore->sem, limit);
     Py_END_ALLOW_THREADS
+    RL_POINT(lock_waited);
     /* With a token or without: the word decides. A token that won nothing is swallowed, a swap that
      * won without one is followed by a post that restores one. */
     int taken = rl_owner_take(self->ring.header, self->me);
     if (taken) /* whoever waited for room and gave up may not have got the lock to say so */
         rl_room_withdraw(&self->ring);
+    if (taken)
+        RL_POINT(lock_won);
     Py_DECREF(semaphore);
     return Py_BuildValue("NN", PyBool_FromLong(taken), PyBool_FromLong(token));
 }
@@ -145,6 +151,7 @@ static PyObject *writer_contend(WriterObject *self, PyObject *arg) {
     if (PyErr_Occurred() || !is_attached(self))
         return NULL;
     rl_owner_contend(self->ring.header, seen);
+    RL_POINT(lock_asked);
     Py_RETURN_NONE;
 }
 
@@ -156,11 +163,13 @@ static PyObject *writer_replace(WriterObject *self, PyObject *arg) {
         return NULL;
     if (!seen || !rl_owner_replace(self->ring.header, seen, self->me))
         Py_RETURN_FALSE;
+    RL_POINT(lock_replaced);
     if (rl_writer_recover(self) != RL_OK) {
         RL_STORE_RELEASE(&self->ring.header->owner, seen); /* still the dead one's: nobody may go on as if */
         rl_writer_raise(self, "_corrupt");
         return NULL;
     }
+    RL_POINT(lock_recovered);
     Py_RETURN_TRUE;
 }
 

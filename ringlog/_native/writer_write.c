@@ -34,13 +34,17 @@ void rl_writer_unlock(WriterObject *self, int published, int *contended) {
     rl_header *h = self->ring.header;
     if (!self->session) {
         *contended = rl_owner_release(h);
+        RL_POINT(unlock_released);
         sem_post(self->semaphore->sem);
+        RL_POINT(unlock_posted);
         RL_FENCE_FULL_AFTER_RMW(); /* pairs with the full fence in rl_sleep_announce */
     } else {
         RL_FENCE_FULL(); /* pairs with the same */
     }
-    if (published && rl_sleepers_taken(&h->sleepers, &h->sleepers_futex))
+    if (published && rl_sleepers_taken(&h->sleepers, &h->sleepers_futex)) {
         rl_wake_all(&h->sleepers_futex);
+        RL_POINT(wake_done);
+    }
 }
 
 int rl_writer_lock(WriterObject *self, int64_t deadline) {
@@ -48,8 +52,10 @@ int rl_writer_lock(WriterObject *self, int64_t deadline) {
     if (self->session) {
         if (RL_UNLIKELY(!rl_owner_is(h, self->me)))
             return rl_writer_raise(self, "_session_lost");
-    } else if (!(RL_LIKELY(sem_trywait(self->semaphore->sem) == 0) && RL_LIKELY(rl_owner_take(h, self->me)))) {
+    } else if (!(RL_LIKELY(sem_trywait(self->semaphore->sem) == 0) &&
+                 (RL_POINT(lock_token), RL_LIKELY(rl_owner_take(h, self->me))))) {
         /* A token that won nothing is swallowed: the holder's post brings the next. */
+        RL_POINT(lock_not_free);
         PyObject *result = PyObject_CallMethod((PyObject *)self, "_lock", "L", (long long)deadline);
         if (!result) {
             /* Ctrl-C may arrive when the policy has just got it. We have the turn: it is ours to give. */
@@ -60,6 +66,7 @@ int rl_writer_lock(WriterObject *self, int64_t deadline) {
         }
         Py_DECREF(result);
     }
+    RL_POINT(lock_taken);
     if (RL_UNLIKELY(RL_LOAD_ACQUIRE(&h->removed) || self->orphan)) { /* pairs with mark_removed */
         int contended;
         rl_writer_unlock(self, 0, &contended);
@@ -84,6 +91,7 @@ static int reap(WriterObject *self, int slot, Blocked *blocked) {
     Py_XDECREF(result);
     blocked->slot = slot;
     blocked->asked = now;
+    RL_POINT(room_reaped);
     return result ? 1 : -1;
 }
 
@@ -104,10 +112,12 @@ static void withdraw(WriterObject *self) {
     if (self->session) {
         if (rl_owner_is(h, self->me))
             rl_room_withdraw(&self->ring);
+        RL_POINT(room_withdrawn);
     } else {
         (void)sem_trywait(self->semaphore->sem); /* unlocking posts: without this each full ring would add a token */
         if (rl_owner_take(h, self->me)) {
             rl_room_withdraw(&self->ring);
+            RL_POINT(room_withdrawn);
             rl_writer_unlock(self, 0, &contended);
         }
     }
@@ -132,10 +142,13 @@ static int make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t de
                 rl_writer_unlock(self, 0, &contended);
                 return 0;
             }
+            RL_POINT(room_free);
             rl_room_take(&self->ring, want);
             break;
         }
+        RL_POINT(room_blocked);
         rl_writer_unlock(self, 0, &contended);
+        RL_POINT(room_unlocked);
         int64_t now = rl_monotonic();
         int asked = reap(self, slot, &blocked);
         if (asked == 0 && now >= deadline) {
@@ -222,9 +235,11 @@ int rl_writer_publish(WriterObject *self, const rl_append *a, int64_t from, int6
         return 0;
     }
     rl_append_publish(&self->ring, a);
+    RL_POINT(publish_done);
     RL_STORE_RELAXED(&self->slot->last_publish, now);
     if (RL_LOAD_RELAXED(&h->last_owner) != self->me)
         RL_STORE_RELAXED(&h->last_owner, self->me);
+    RL_POINT(publish_signed);
     if (RL_LIKELY(rl_stride_of(&self->ring, a->position) == self->named_stride)) {
         rl_writer_unlock(self, 1, &contended);
     } else {
@@ -244,13 +259,17 @@ int rl_writer_publish(WriterObject *self, const rl_append *a, int64_t from, int6
 
 static void put_all(WriterObject *self, rl_append *a, const Source *source, int64_t timestamp) {
     if (source->items) {
-        for (Py_ssize_t k = 0; k < source->count; k++)
+        for (Py_ssize_t k = 0; k < source->count; k++) {
             rl_append_put(&self->ring, a, timestamp, source->items[k].data, (uint32_t)source->items[k].size,
                           self->copy);
+            RL_POINT(item_put);
+        }
     } else {
         const uint8_t *row = source->rows;
-        for (Py_ssize_t k = 0; k < source->count; k++, row += source->row)
+        for (Py_ssize_t k = 0; k < source->count; k++, row += source->row) {
             rl_append_put(&self->ring, a, timestamp, row, (uint32_t)source->row, self->copy);
+            RL_POINT(row_put);
+        }
     }
 }
 

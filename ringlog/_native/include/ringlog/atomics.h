@@ -22,6 +22,8 @@
 #endif
 #endif
 
+#include "points.h"
+
 #if !defined(__GNUC__)
 #error "ringlog needs gcc or clang"
 #endif

@@ -88,6 +88,7 @@ static inline rl_status rl_columns_take(const rl_ring *ring, rl_reader *r, rl_co
             sum = copy(data, from, entry.size);
         else
             rl_racing_copy(data, from, entry.size);
+        RL_POINT(column_copied);
         status = rl_reader_check(ring, &at);
         if (RL_LIKELY(status == RL_OK) && RL_UNLIKELY(sum != entry.checksum))
             status = RL_CORRUPT;

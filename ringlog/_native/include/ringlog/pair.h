@@ -42,10 +42,14 @@ static inline int rl_places_in_order(rl_place from, rl_place to) {
 static inline void rl_pair_store(int64_t *word, rl_record records[2], rl_place place) {
     rl_record *spare = &records[RL_LOAD_RELAXED(&records[0].position) == RL_LOAD_RELAXED(word)];
     RL_STORE_RELAXED(&spare->position, 0);
+    RL_POINT_OF_PAIR(word, invalid);
     RL_FENCE_RELEASE(); /* pairs with the acquire fence of a load that saw this record's old position */
     RL_STORE_RELAXED(&spare->sequence, place.sequence);
+    RL_POINT_OF_PAIR(word, sequence);
     RL_STORE_RELEASE(&spare->position, place.position); /* pairs with the load of records[k].position */
+    RL_POINT_OF_PAIR(word, record);
     RL_STORE_RELEASE(word, place.position);             /* pairs with the load of the word */
+    RL_POINT_OF_PAIR(word, stored);
 }
 
 /* 1 and the pair; 0 if a store was under way: try again. */

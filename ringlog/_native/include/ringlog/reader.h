@@ -117,17 +117,21 @@ static inline int rl_cursor_join(const rl_ring *ring, rl_reader_slot *slot, uint
         rl_cursor_store(slot, *place);
         /* Release: pairs with the acquire of the state in rl_room_blocker; the cursor comes first. */
         RL_STORE_RELEASE(&slot->state, RL_SLOT_STATE(epoch, RL_SLOT_ACTIVE));
+        RL_POINT(join_active);
         RL_FETCH_OR(&h->reader_bits[index / 64], 1ull << (index % 64));
+        RL_POINT(join_listed);
         RL_FENCE_FULL(); /* pairs with the full fence in rl_room_announce */
         rl_place gate;
         if (!rl_pair_get(&h->gate_offset, h->gate, &gate))
             return 0;
+        RL_POINT(join_gate);
         if (gate.position <= place->position)
             return 1;
         /* Behind the acquire of the gate: the head that its writer stood at is there. */
         if (gate.position > RL_LOAD_RELAXED(&h->write_offset))
             return 0;
         *place = gate;
+        RL_POINT(join_moved);
     }
     return 0;
 }

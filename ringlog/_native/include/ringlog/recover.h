@@ -27,10 +27,14 @@ static inline rl_status rl_recover(const rl_ring *ring) {
     rl_place head, tail, last;
     if (rl_ends(ring, &tail, &head) != RL_OK)
         return RL_CORRUPT;
+    RL_POINT(recover_begun);
     RL_STORE_RELAXED(&h->event_count, head.sequence);
+    RL_POINT(recover_counted);
     for (int k = 0; k < RL_MARKS; k++) /* boundaries of entries that were never published */
-        if (h->marks[k].position > head.position)
+        if (h->marks[k].position > head.position) {
             RL_STORE_RELEASE(&h->marks[k].position, 0); /* pairs with rl_mark_load */
+            RL_POINT(recover_mark);
+        }
     /* last_timestamp may be that of an entry that was never published: take the last published one's. */
     int64_t timestamp = 0;
     rl_status status = rl_seek_start(ring, head.sequence - 1, INT64_MAX, &head, &last);
@@ -38,7 +42,9 @@ static inline rl_status rl_recover(const rl_ring *ring) {
         status = rl_step(ring, head.position, &last, &timestamp);
     if (status == RL_OK && (head.position > tail.position || head.sequence == 0))
         RL_STORE_RELAXED(&h->last_timestamp, timestamp);
+    RL_POINT(recover_stamped);
     rl_room_withdraw(ring);
+    RL_POINT(recover_gate);
     return RL_OK;
 }
 
@@ -96,18 +102,21 @@ static inline void rl_commit_store(const rl_ring *ring, rl_place head, rl_place 
     memcpy(next.stream_id, h->stream_id, 16);
     next.checksum = sum(&next, offsetof(rl_commit, checksum));
     rl_commits_touch(h);
+    RL_POINT(commit_dirty);
     if (RL_UNLIKELY(next.generation == 0)) { /* nobody counts that far: the greatest was scribbled, so it must go */
         next.generation = 1;
         next.checksum = sum(&next, offsetof(rl_commit, checksum));
         memset(&h->commits[!spare], 0, sizeof next);
     }
     memcpy(&h->commits[spare], &next, sizeof next);
+    RL_POINT(commit_stored);
 }
 
 /* Make a record invalid, and keep its generation: the next one must outbid what the disk may have. */
 static inline void rl_commit_drop(rl_header *h, int k) {
     rl_commits_touch(h);
     h->commits[k].checksum = ~h->commits[k].checksum;
+    RL_POINT(commit_dropped);
 }
 
 /* Forget records whose head lies beyond the published one: a writer was killed, or its disk failed,
@@ -178,6 +187,7 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     int known = rl_commit_newest(ring, &commit, sum) >= 0;
     rl_place head = {RL_FIRST_POSITION, 0}, tail = head;
     int64_t timestamp = 0;
+    RL_POINT(restart_begun);
     if (known) {
         head.position = commit.head.position;
         head.sequence = commit.head.sequence;
@@ -199,6 +209,7 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     }
     for (uint32_t k = 0; k < ring->max_readers; k++)
         rl_restart_reader(&rl_readers(h)[k], head);
+    RL_POINT(restart_renamed);
     memset(h->marks, 0, sizeof h->marks);
     if (head.position == RL_FIRST_POSITION)
         h->marks[0].position = RL_FIRST_POSITION;
@@ -207,6 +218,7 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     h->removed = 0; /* it was found by its name: on disk the removal has not happened */
     h->owner = h->last_owner = 0;
     h->sleepers = h->room_wanted = 0;
+    RL_POINT(restart_cleared);
     /* What stands in these for one of the places that are stored now, with whatever sequence, would count too. */
     memset(h->head, 0, sizeof h->head);
     memset(h->tail, 0, sizeof h->tail);
@@ -214,11 +226,13 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     rl_pair_store(&h->tail_offset, h->tail, tail);
     rl_pair_store(&h->gate_offset, h->gate, tail);
     rl_pair_store(&h->write_offset, h->head, head);
+    RL_POINT(restart_placed);
     /* The header has to be synced before anything is appended: a cursor that was moved back may not come back
      * beside a newer record. And a sync that failed in the last boot is over: this is what the disk has. */
     h->commits_dirty = RL_COMMITS_CHANGED;
     RL_FENCE_RELEASE(); /* whoever sees the new boot id, sees the rest; pairs with the fence in mapping_snapshot */
     memcpy(h->boot_id, boot_id, 16); /* last: until then the restart counts as not done */
+    RL_POINT(restart_done);
 }
 
 #endif

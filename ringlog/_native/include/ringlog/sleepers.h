@@ -19,8 +19,11 @@
 
 static inline uint32_t rl_sleep_announce(uint32_t *flag, uint32_t *futex) {
     uint32_t seen = RL_LOAD_ACQUIRE(futex); /* pairs with the add in rl_sleepers_taken */
+    RL_POINT(sleep_noted);
     RL_STORE_RELAXED(flag, 1);
+    RL_POINT(sleep_flagged);
     RL_FENCE_FULL(); /* pairs with the waker's full fence: it sees the flag, or we see its news */
+    RL_POINT(sleep_announced);
     return seen;
 }
 
@@ -28,7 +31,9 @@ static inline uint32_t rl_sleep_announce(uint32_t *flag, uint32_t *futex) {
 static inline int rl_sleepers_taken(uint32_t *flag, uint32_t *futex) {
     if (RL_LIKELY(RL_LOAD_RELAXED(flag) == 0) || RL_EXCHANGE(flag, 0) == 0)
         return 0;
+    RL_POINT(wake_flag_taken);
     RL_FETCH_ADD(futex, 1); /* who noted the old value and is not asleep yet will not fall asleep */
+    RL_POINT(wake_futex_moved);
     return 1;
 }
 

@@ -58,6 +58,7 @@ static inline rl_status rl_append_begin(const rl_ring *ring, rl_append *a) {
                      /* a stream ends at half of RL_FURTHEST: what is appended here is a possible place, too */
                      (((uint64_t)position - RL_FIRST_POSITION) | (uint64_t)sequence) >> 61 |
                      ((uint64_t)tail - RL_FIRST_POSITION) >> 61;
+    RL_POINT(append_begun);
     return RL_UNLIKELY(wrong || (uint64_t)position - (uint64_t)tail > (uint64_t)ring->capacity) ? RL_CORRUPT
                                                                                               : RL_OK;
 }
@@ -69,12 +70,14 @@ static inline void rl_mark_boundary(const rl_ring *ring, int64_t from, const rl_
     for (; stride <= last; stride++) {
         rl_mark *mark = &ring->header->marks[stride & (RL_MARKS - 1)];
         RL_STORE_RELAXED(&mark->position, 0);
+        RL_POINT(mark_invalid);
         RL_FENCE_RELEASE(); /* pairs with the acquire fence in rl_mark_load */
         if (stride < last)
             continue;
         RL_STORE_RELAXED(&mark->sequence, a->sequence);
         RL_STORE_RELAXED(&mark->timestamp, a->timestamp);
         RL_STORE_RELEASE(&mark->position, a->position); /* pairs with the acquire in rl_mark_load */
+        RL_POINT(mark_written);
     }
 }
 
@@ -84,6 +87,7 @@ static inline void rl_append_seal(const rl_ring *ring, rl_append *a, int64_t tim
                                   uint32_t checksum) {
     rl_entry entry = {timestamp, size, checksum};
     rl_racing_copy(rl_at(ring, a->position), &entry, sizeof entry);
+    RL_POINT(entry_sealed);
     int64_t from = a->position;
     a->position += RL_ENTRY_SIZE + (int64_t)size;
     a->sequence += 1;
@@ -102,6 +106,7 @@ static inline void rl_append_put(const rl_ring *ring, rl_append *a, int64_t time
     for (; ahead < RL_PREFETCH_FIRST && ahead <= near; ahead += 64)
         RL_PREFETCH_WRITE(next + ahead);
     uint32_t checksum = copy(to, data, size);
+    RL_POINT(entry_copied);
     for (; ahead <= near; ahead += 64)
         RL_PREFETCH_WRITE(next + ahead);
     if (size >= RL_PREFETCH_FAR_FROM && ring->capacity >= RL_PREFETCH_FAR_CAPACITY)
@@ -115,6 +120,7 @@ static inline void rl_append_publish(const rl_ring *ring, const rl_append *a) {
     rl_header *h = ring->header;
     RL_STORE_RELAXED(&h->last_timestamp, a->timestamp);
     RL_STORE_RELAXED(&h->event_count, a->sequence);
+    RL_POINT(publish_counted);
     rl_place head = {a->position, a->sequence};
     rl_pair_store(&h->write_offset, h->head, head); /* releases; pairs with rl_reader_next */
 }
@@ -177,6 +183,7 @@ static inline void rl_room_announce(const rl_ring *ring, rl_place want) {
     /* Pairs with the full fence in rl_cursor_join: of a reader that joins and a writer that looks
      * for readers at the same time, at least one sees the other. */
     RL_FENCE_FULL();
+    RL_POINT(room_announced);
 }
 
 /* The slot of a lossless reader that still needs something before `position`, or -1. */
