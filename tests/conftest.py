@@ -27,6 +27,7 @@ from processes import Child
 
 MEMORY = Path("/dev/shm")
 HANGS = 120.0  # seconds that no test needs: the run ends there, with a traceback of every thread
+ONCE = ("fuzz", "kill_points", "power_loss", "soak")  # about the protocol: the same under every CPython
 _stderr = -1
 
 
@@ -36,6 +37,12 @@ def pytest_configure(config: pytest.Config) -> None:
         _stderr = os.dup(2)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # run in a shell's background: children inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name in ONCE:
+            item.add_marker("once")
 
 
 @pytest.fixture(autouse=True)
