@@ -166,7 +166,7 @@ def check(lives: list[Life], survivors: set[int], mine: list[tuple[int, int]], h
         if life.role == SPARED:
             history.witness(logs[life.who])
     history.writers_in_order()
-    following: int | None = 0
+    following: int | None = None  # a new name begins at the oldest event, which a writer may be about to drop
     for life in lives:
         complete = life.who in survivors
         if life.role == "named":
