@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import ringlog
@@ -62,6 +63,13 @@ def punch(path: str, offset: int, size: int) -> None:
         assert done == 0, os.strerror(ctypes.get_errno())
     finally:
         os.close(fd)
+
+
+def take_the_rest(place: Path) -> None:
+    with (place / "rest").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(PAGE)):
+            pass
+    assert os.statvfs(place).f_bavail == 0
 
 
 def read_all(
