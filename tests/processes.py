@@ -23,7 +23,7 @@ import os, signal, sys, threading, time
 import ringlog
 path = sys.argv[1] if len(sys.argv) > 1 else None
 def say(*words):
-    sys.stdout.write(" ".join(map(str, words)) + "\n")  # one write: threads may say things at once
+    sys.stdout.write(" ".join(map(str, words)) + "\\n")  # one write: threads may say things at once
     sys.stdout.flush()
 """
 # Not by exec as that user: the interpreter may well be where only root can go.

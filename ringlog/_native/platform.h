@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ringlog/layout.h"
+#include "ringlog/ring.h"
 
 /* ---- fault.c ---- */
 

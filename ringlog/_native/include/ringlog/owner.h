@@ -13,7 +13,7 @@
 #ifndef RINGLOG_OWNER_H
 #define RINGLOG_OWNER_H
 
-#include "layout.h"
+#include "ring.h"
 
 #define RL_CONTENDED (1ull << 63) /* somebody has waited long: let go for a moment */
 

@@ -15,7 +15,7 @@
 #ifndef RINGLOG_PAIR_H
 #define RINGLOG_PAIR_H
 
-#include "layout.h"
+#include "ring.h"
 
 typedef struct rl_place {
     int64_t position;
