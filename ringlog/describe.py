@@ -37,6 +37,9 @@ def describe(mapping: _core.Mapping, path: str) -> RingInfo:
     if not seen["whole"]:
         raise CorruptStream(f"{path}: head and tail of the stream are damaged")
     writers = writers_of(mapping, seen)
+    readers = readers_of(path, mapping, seen)
+    if mapping.broken and (error := breakage(mapping, path)):
+        raise error  # some of it may be zeros
     last = seen["last_owner"]
     return RingInfo(
         path=path,
@@ -52,7 +55,7 @@ def describe(mapping: _core.Mapping, path: str) -> RingInfo:
         ended=seen["ended"],
         writer=writers.get(owner_of(last)) if last else None,
         writers=tuple(writers.values()),
-        readers=tuple(readers_of(path, mapping, seen).values()),
+        readers=tuple(readers.values()),
     )
 
 

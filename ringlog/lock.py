@@ -101,23 +101,29 @@ class Semaphore:
 
     def _open(self) -> None:
         for _ in range(100):
+            posix: posix_ipc.Semaphore | None = None
             try:
                 first = self._trusted_inode()
                 before = _core.Semaphore(self.name)
                 posix = posix_ipc.Semaphore(self.name)
                 after = _core.Semaphore(self.name)
+                last = self._trusted_inode()
             except (FileNotFoundError, posix_ipc.ExistentialError):
+                if posix is not None:
+                    posix.close()
                 make_semaphore(self.name, self.access)
                 continue
             except (OSError, posix_ipc.Error):
+                if posix is not None:
+                    posix.close()
                 return self._open_private()
             # The name led to the same semaphore before and after, so in between it did too; and nobody can
             # have put another one there and the trusted one back, since that was not his to remove.
-            if before.same(after) and self._trusted_inode() == first:
+            if before.same(after) and last == first:
                 self.native, self.posix, self.is_private = after, posix, False
                 return None
             posix.close()
-        raise OSError(f"the semaphore {self.name} is removed again and again")
+        return self._open_private()  # it is removed again and again
 
     def _trusted_inode(self) -> int:
         """Raises FileNotFoundError, and PermissionError if it is not to be trusted."""

@@ -294,9 +294,11 @@ class Reader(_core.Reader):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None and self._named and self._state == "open":
-            self.commit()
-        self.close()
+        try:
+            if kind is None and self._named and self._state == "open":
+                self.commit()
+        finally:
+            self.close()
 
     def __del__(self) -> None:
         if hasattr(self, "_mapping"):

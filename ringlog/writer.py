@@ -274,6 +274,8 @@ class Writer(_core.Writer):
             table.drop()
 
     def _end_stream(self) -> None:
+        if not self._mapping.same_stream():
+            self._corrupt()
         self._mapping.end()
         self._set_ended()
 

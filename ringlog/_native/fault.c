@@ -29,7 +29,7 @@ struct rl_watched {
     uintptr_t base, end; /* base 0: none */
     int protection, fd;
     int64_t file_bytes; /* as long as this the file has to be */
-    int *broken;
+    int *broken, bit;
 };
 
 enum { CHUNK = 64 };
@@ -68,8 +68,12 @@ enum { MOST_PREVIOUS = 8 };
 static struct sigaction previous[MOST_PREVIOUS]; /* [0]: the oldest */
 static int previous_count;
 static uintptr_t page_bytes;
-/* How many of the previous handlers this thread is inside of. The model of TLS that allocates nothing. */
-static __thread int depth __attribute__((tls_model("initial-exec")));
+/* How many of the previous handlers this thread is inside of, and how often one has returned to the very instruction
+ * and address of its last fault. The model of TLS that allocates nothing. */
+#define RL_OWN static __thread __attribute__((tls_model("initial-exec")))
+RL_OWN int depth, returned;
+RL_OWN uintptr_t last_address, last_instruction;
+enum { PATIENCE = 4 }; /* then it has not helped: faulthandler, for one, returns at once when it was disabled */
 
 static struct rl_watched *find(uintptr_t address) {
     for (chunk *c = &first_chunk; c; c = __atomic_load_n(&c->next, __ATOMIC_ACQUIRE))
@@ -89,9 +93,12 @@ static int put_zeros(struct rl_watched *w, uintptr_t address) {
     void *page = (void *)(address / page_bytes * page_bytes);
     int *broken = w->broken;
     /* Before the zeros: pairs with the look at the word behind the acquire fence of rl_intact. */
-    RL_STORE_RELEASE(broken, 1);
-    return mmap(page, page_bytes, w->protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) !=
-           MAP_FAILED;
+    (void)RL_FETCH_OR(broken, w->bit);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+    uintptr_t base = w->base, end = w->end;
+    /* No more mappings to be had: then one for all of it. */
+    return mmap(page, page_bytes, w->protection, flags, -1, 0) != MAP_FAILED ||
+           mmap((void *)base, end - base, w->protection, flags, -1, 0) != MAP_FAILED;
 }
 
 static int a_file_was_cut(void) {
@@ -128,6 +135,17 @@ static int own_signal(const siginfo_t *info, void *context) {
     return a_file_was_cut();
 }
 
+static uintptr_t instruction_of(void *context) {
+#if defined(__x86_64__)
+    return (uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+    return (uintptr_t)((ucontext_t *)context)->uc_mcontext.pc;
+#else
+    (void)context;
+    return 0;
+#endif
+}
+
 static void by_default(const siginfo_t *info) {
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigaction(SIGBUS, &action, NULL);
@@ -142,18 +160,24 @@ static void on_bus_error(int number, siginfo_t *info, void *context) {
         depth = 0; /* an instruction's own: not raised by one that we called, or left by longjmp */
     struct rl_watched *w = info->si_code > 0 ? find((uintptr_t)info->si_addr) : NULL;
     if (!(w && put_zeros(w, (uintptr_t)info->si_addr)) && (w || depth || !own_signal(info, context))) {
+        if (info->si_code > 0) {
+            uintptr_t address = (uintptr_t)info->si_addr, instruction = instruction_of(context);
+            returned = address == last_address && instruction == last_instruction ? returned + 1 : 0;
+            last_address = address;
+            last_instruction = instruction;
+        }
         /* One that restores what was before it and raises again comes back here, one deeper: so the next is
-         * an older one. */
-        int which = RL_LOAD_RELAXED(&previous_count) - 1 - depth;
+         * an older one. So it is if one has come back from there and helped nothing. */
+        int outer = depth, which = RL_LOAD_RELAXED(&previous_count) - 1 - depth - returned / PATIENCE;
         const struct sigaction *action = which >= 0 ? &previous[which] : NULL;
-        depth++;
+        depth = outer + 1;
         if (action && action->sa_flags & SA_SIGINFO)
             action->sa_sigaction(number, info, context);
         else if (action && action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN)
             action->sa_handler(number);
         else if (!action || action->sa_handler == SIG_DFL || info->si_code > 0)
             by_default(info);
-        depth--;
+        depth = outer; /* whatever a fault in there has made of it */
     }
     errno = saved;
 }
@@ -180,7 +204,8 @@ void rl_fault_install(void) {
 
 /* ---- what others call ---- */
 
-struct rl_watched *rl_fault_watch(void *base, size_t bytes, int protection, int fd, int64_t file_bytes, int *broken) {
+struct rl_watched *rl_fault_watch(void *base, size_t bytes, int protection, int fd, int64_t file_bytes, int *broken,
+                                  int bit) {
     struct rl_watched *w = take_entry();
     if (!w)
         return NULL;
@@ -190,6 +215,7 @@ struct rl_watched *rl_fault_watch(void *base, size_t bytes, int protection, int 
     w->fd = fd;
     w->file_bytes = file_bytes;
     w->broken = broken;
+    w->bit = bit;
     RL_STORE_RELAXED(&w->end, (uintptr_t)base + bytes);
     RL_STORE_RELAXED(&w->base, (uintptr_t)base);
     RL_STORE_RELEASE(&w->version, w->version + 1); /* pairs with the acquire in find() */

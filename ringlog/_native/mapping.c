@@ -102,10 +102,11 @@ static int watch(rl_mapping *m) {
     pthread_mutex_unlock(&lease_mutex);
     m->watched_header = rl_fault_watch(m->ring.header, m->header_bytes,
                                        m->mode == RL_MAP_READ ? PROT_READ : PROT_READ | PROT_WRITE, m->fd, needs,
-                                       &m->broken);
+                                       &m->broken, RL_BROKEN_HEADER);
     m->watched_data =
         rl_fault_watch(m->data_base, m->data_bytes,
-                       m->mode == RL_MAP_WRITE ? PROT_READ | PROT_WRITE : PROT_READ, m->fd, needs, &m->broken);
+                       m->mode == RL_MAP_WRITE ? PROT_READ | PROT_WRITE : PROT_READ, m->fd, needs, &m->broken,
+                       RL_BROKEN_DATA);
     return m->watched_header && m->watched_data ? 0 : -ENOMEM;
 }
 
@@ -178,13 +179,13 @@ int rl_mapping_named(rl_mapping *m) {
     if (!own_file(m, &st))
         return 1; /* not to be told: then it is not said to be gone */
     if (st.st_size < rl_mapping_needs(m)) /* within a page nothing faults: what was there is zeros */
-        RL_STORE_RELAXED(&m->broken, 1);
+        (void)RL_FETCH_OR(&m->broken, RL_BROKEN_DATA);
     return st.st_nlink > 0;
 }
 
 /* The pages of [from, to) are on disk. The kernel tells of an error once and then takes the pages for clean: so
  * it is noted in the header, and until all is on disk each page is written to before it is synced. */
-static int sync_range(const rl_mapping *m, uint8_t *from, const uint8_t *to) {
+static int sync_range(rl_mapping *m, uint8_t *from, const uint8_t *to) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)from / page * page;
     uint32_t *dirty = &m->ring.header->commits_dirty;
     if (to <= from)
@@ -196,22 +197,24 @@ static int sync_range(const rl_mapping *m, uint8_t *from, const uint8_t *to) {
             while (!RL_SWAP(word, seen, seen))
                 seen = RL_LOAD_RELAXED(word);
         }
-    /* A page that could not be had is private zeros by now: to sync those is no failure, and no sync. */
-    if (msync((void *)start, (size_t)((uintptr_t)to - start), MS_SYNC) == 0 && !rl_mapping_broken(m))
+    int error = msync((void *)start, (size_t)((uintptr_t)to - start), MS_SYNC) == 0 ? 0 : -errno;
+    (void)rl_mapping_named(m); /* has the file been cut? To sync what lies behind its end is no failure, and no sync; */
+    if (!error && rl_mapping_broken(m)) /* nor is it to sync the private zeros that stand for missing pages */
+        error = -EIO;
+    if (!error)
         return 0;
-    int error = rl_mapping_broken(m) ? -EIO : -errno;
     (void)RL_FETCH_OR(dirty, RL_SYNC_FAILED);
     return error;
 }
 
-int rl_mapping_sync(const rl_mapping *m, int64_t from, int64_t to) {
+int rl_mapping_sync(rl_mapping *m, int64_t from, int64_t to) {
     if (to - from > m->ring.capacity)
         from = to - m->ring.capacity;
     uint8_t *start = rl_at(&m->ring, from);
     return sync_range(m, start, start + (to - from));
 }
 
-int rl_mapping_sync_header(const rl_mapping *m) {
+int rl_mapping_sync_header(rl_mapping *m) {
     uint8_t *start = (uint8_t *)m->ring.header;
     return sync_range(m, start, start + m->header_bytes);
 }

@@ -95,14 +95,15 @@ PyObject *rl_mapping_reader_slot(MappingObject *self, PyObject *arg) {
     rl_place cursor;
     rl_reader_slot seen;
     int64_t lost_from;
-    int looks = 0;
+    int looks = 0, found;
     do {
         state = RL_LOAD_ACQUIRE(&slot->state); /* pairs with the release in rl_cursor_join, and with set_reader's swap */
-        if (!rl_pair_get(&slot->cursor, slot->cursor_records, &cursor))
-            cursor = (rl_place){0, 0}; /* no place: slots.py knows it by that */
+        found = rl_pair_load(&slot->cursor, slot->cursor_records, &cursor);
         lost_from = RL_LOAD_RELAXED(&slot->lost_from); /* behind the cursor: rl_reader_note_loss came before it */
         memcpy(&seen, slot, sizeof seen);
-    } while (!state_stands(&slot->state, state) && ++looks < LOOKS);
+    } while (!(state_stands(&slot->state, state) && found) && ++looks < LOOKS);
+    if (!found || !rl_place_possible(cursor))
+        cursor = (rl_place){0, 0}; /* no place: slots.py knows it by that */
     Py_ssize_t size = seen.name_size > RL_NAME_BYTES ? RL_NAME_BYTES : seen.name_size;
     return Py_BuildValue("KiLLLLIy#LLL", (unsigned long long)RL_SLOT_EPOCH(state), RL_SLOT_STATUS(state),
                          (long long)seen.pid, (long long)seen.start_time, (long long)seen.since_boot,

@@ -16,9 +16,12 @@
 
 /* Have SIGBUS come to us first, also if others have put a handler over ours since. One thread at a time. */
 void rl_fault_install(void);
-/* From here on a fault in [base, base + bytes) sets *broken and is answered with private zeros. fd and file_bytes:
- * what is mapped, and how long it has to be. NULL: no memory. */
-struct rl_watched *rl_fault_watch(void *base, size_t bytes, int protection, int fd, int64_t file_bytes, int *broken);
+/* What `broken` can say: a bit for each kind of memory. */
+enum { RL_BROKEN_DATA = 1, RL_BROKEN_HEADER = 2 };
+/* From here on a fault in [base, base + bytes) sets `bit` in *broken and is answered with private zeros. fd and
+ * file_bytes: what is mapped, and how long it has to be. NULL: no memory. */
+struct rl_watched *rl_fault_watch(void *base, size_t bytes, int protection, int fd, int64_t file_bytes, int *broken,
+                                  int bit);
 /* No longer. To be called before the range is unmapped; with NULL it does nothing. */
 void rl_fault_unwatch(struct rl_watched *watched);
 
@@ -38,7 +41,7 @@ typedef struct rl_mapping {
     struct rl_watched *watched_header, *watched_data;
 } rl_mapping;
 
-/* Since then what is read there may be zeros, and what is written reaches nobody. It stays so. */
+/* RL_BROKEN_* since when what is read there may be zeros, and what is written reaches nobody. It stays so. */
 static inline int rl_mapping_broken(const rl_mapping *m) { return RL_LOAD_RELAXED(&m->broken); }
 
 /* Read and check the header behind fd. *why is a literal. Negative: errno. Else an rl_status. */
@@ -52,8 +55,8 @@ int64_t rl_mapping_size(const rl_mapping *m);   /* of the file by now, in bytes;
 int64_t rl_mapping_needs(const rl_mapping *m);  /* the size that the file had at least */
 /* Data [from, to), or the header, is on disk. An error is noted in `commits_dirty`, where it stays until whoever
  * has synced the whole window and the header takes it back. */
-int rl_mapping_sync(const rl_mapping *m, int64_t from, int64_t to);
-int rl_mapping_sync_header(const rl_mapping *m);
+int rl_mapping_sync(rl_mapping *m, int64_t from, int64_t to);
+int rl_mapping_sync_header(rl_mapping *m);
 
 int rl_mapping_fd(const rl_mapping *m); /* our descriptor, or -EBADF if it leads elsewhere by now */
 /* Map `capacity` bytes of a file from `offset` on twice, back to back, aligned for huge pages where that can

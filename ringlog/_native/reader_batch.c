@@ -64,8 +64,9 @@ static BatchObject *take_run(ReaderObject *self, int64_t limit, rl_status *statu
         PyErr_NoMemory();
         *status = RL_OK;
     }
-    if (filled && !self->copy && RL_UNLIKELY(rl_mapping_broken(&self->mapping->map))) {
-        batch->columns.count = 0; /* zeros may be among it, and nothing says where */
+    int matters = self->copy ? RL_BROKEN_HEADER : RL_BROKEN_HEADER | RL_BROKEN_DATA;
+    if (filled && RL_UNLIKELY(rl_mapping_broken(&self->mapping->map) & matters)) {
+        batch->columns.count = 0; /* zeros may be among it, or what a writer has passed, and nothing says where */
         *status = RL_CORRUPT;
     }
     if (!filled || batch->columns.count == 0) {

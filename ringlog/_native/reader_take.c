@@ -159,8 +159,12 @@ static rl_status copy_out(ReaderObject *self, const rl_entry *entry, const uint8
         PyEval_RestoreThread(released);
     RL_POINT(read_copied);
     rl_status status = rl_reader_check(&self->ring, &self->at);
-    if (status == RL_OK && RL_UNLIKELY(self->copy ? sum != entry->checksum : rl_mapping_broken(&self->mapping->map)))
-        status = RL_CORRUPT; /* with a checksum, what is right is right, wherever a page is missing */
+    /* With a checksum what is right is right, wherever else data is missing; but for an event without any, and where
+     * the tail that was just looked at may be none. */
+    int matters = self->copy && entry->size ? RL_BROKEN_HEADER : RL_BROKEN_HEADER | RL_BROKEN_DATA;
+    if (status == RL_OK && RL_UNLIKELY((self->copy && sum != entry->checksum) ||
+                                       rl_mapping_broken(&self->mapping->map) & matters))
+        status = RL_CORRUPT;
     if (RL_UNLIKELY(status != RL_OK)) {
         Py_DECREF(bytes);
         *out = NULL;

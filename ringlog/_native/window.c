@@ -53,7 +53,8 @@ int rl_window_open(rl_window *w, const rl_mapping *m) {
         return error;
     }
     w->broken = 0;
-    w->watched = rl_fault_watch(w->base, w->bytes, PROT_READ | PROT_WRITE, fd, rl_mapping_needs(m), &w->broken);
+    w->watched = rl_fault_watch(w->base, w->bytes, PROT_READ | PROT_WRITE, fd, rl_mapping_needs(m), &w->broken,
+                                RL_BROKEN_DATA);
     if (!w->watched) {
         munmap(w->base, w->bytes);
         w->data = NULL;
@@ -102,9 +103,9 @@ void rl_window_cut(rl_window *w, uint8_t *at, size_t size) {
                           : MAP_FAILED;
     if (private != MAP_FAILED) {
         memcpy(private, from, bytes); /* still watched: these pages may be the ones that can't be had */
-        rl_fault_unwatch(w->watched);
-        w->watched = NULL;
         if (mremap(private, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, from) != MAP_FAILED) {
+            rl_fault_unwatch(w->watched);
+            w->watched = NULL;
             keep_only(w, from, to);
             return;
         }

@@ -67,7 +67,7 @@ static int publish(ClaimObject *self) {
         return rl_writer_raise(writer, "_removed");
     }
     if (RL_UNLIKELY(((WindowObject *)self->memory->holder)->window.broken))
-        RL_STORE_RELAXED(&writer->mapping->map.broken, 1); /* what was written in the block is not in the ring */
+        (void)RL_FETCH_OR(&writer->mapping->map.broken, RL_BROKEN_DATA); /* what was written in the block is not in the ring */
     const uint8_t *data = rl_at(&writer->ring, from) + RL_ENTRY_SIZE;
     PyThreadState *released = size >= RL_GIL_BYTES ? PyEval_SaveThread() : NULL;
     sum = writer->mapping->checksum->sum(data, size);

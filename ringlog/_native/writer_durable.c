@@ -58,7 +58,7 @@ int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from,
         (void)RL_SWAP(&self->ring.header->commits_dirty, before, 0);
     Py_END_ALLOW_THREADS
     self->disk_error = error;
-    return error ? raise_os_error(error) : 1;
+    return !error || (rl_writer_sound(self) && raise_os_error(error));
 }
 
 rl_status rl_writer_recover(WriterObject *self) {

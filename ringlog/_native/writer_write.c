@@ -32,6 +32,8 @@ int rl_writer_usable(WriterObject *self) {
 
 void rl_writer_unlock(WriterObject *self, int published, int *contended) {
     rl_header *h = self->ring.header;
+    if (RL_UNLIKELY(self->fork_generation != rl_fork_generation()))
+        return; /* the parent's */
     if (!self->session) {
         *contended = rl_owner_release(h);
         RL_POINT(unlock_released);
@@ -134,6 +136,10 @@ static int make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t de
             rl_writer_unlock(self, 0, &contended);
             return rl_writer_raise(self, "_corrupt");
         }
+        if (RL_UNLIKELY(!rl_writer_sound(self))) { /* a walk over zeros */
+            rl_writer_unlock(self, 0, &contended);
+            return 0;
+        }
         rl_room_announce(&self->ring, want);
         int slot = rl_room_blocker(&self->ring, want.position);
         if (slot < 0) {
@@ -157,7 +163,7 @@ static int make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t de
             Py_XDECREF(result);
             return 0;
         }
-        if (asked < 0 || (asked == 0 && !wait_for(self, slot, want.position, deadline - now)) ||
+        if (asked < 0 || (asked > 0 && !rl_writer_usable(self)) || (asked == 0 && !wait_for(self, slot, want.position, deadline - now)) ||
             !rl_writer_lock(self, deadline)) {
             PyObject *type, *value, *trace; /* withdrawing may not disturb what is being raised */
             PyErr_Fetch(&type, &value, &trace);
@@ -201,11 +207,13 @@ int rl_writer_begin(WriterObject *self, rl_append *a, int64_t bytes) {
         if (!result)
             return 0;
         Py_DECREF(result);
+        if (!rl_writer_usable(self)) /* a fork in there: the child is not this writer */
+            return 0;
     }
     if (!rl_writer_lock(self, deadline))
         return 0;
     /* Not RL_OK: somebody scribbled. Another stream: somebody copied another ring over it. */
-    if (RL_UNLIKELY(rl_append_begin(&self->ring, a) != RL_OK || !rl_same_stream(&self->ring))) {
+    if (RL_UNLIKELY(rl_append_begin(&self->ring, a) != RL_OK)) {
         rl_writer_raise(self, "_corrupt");
         goto failed;
     }

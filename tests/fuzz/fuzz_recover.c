@@ -15,6 +15,7 @@ static void check_usable(void) {
     rl_reader reader;
     rl_reader_place(&reader, tail);
     int64_t events = 0;
+    rl_ring_remember(&ring); /* as who opens it does: a restart, or a patch, has given the stream another id */
     while (rl_reader_next(&ring, &reader, &entry, &data) == RL_OK) {
         CHECK(++events <= CAPACITY / RL_ENTRY_SIZE);
         rl_reader_advance(&reader, &entry);

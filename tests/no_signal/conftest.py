@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from disk_place import disk_folder
 from no_signal_support import PAGE, take_the_rest
 
 
@@ -54,3 +55,13 @@ def failing_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
     yield place, fail
     assert as_root("umount", "-l", place)
     assert as_root("umount", "-l", memory)
+
+
+@pytest.fixture
+def disk_path() -> Iterator[str]:
+    """Where a ring may be made that can be synced, and be damaged."""
+    folder = disk_folder()
+    if folder is None:
+        pytest.skip("no file system with a disk; RINGLOG_DISK may name one")
+    yield str(folder / "ring")
+    shutil.rmtree(folder)

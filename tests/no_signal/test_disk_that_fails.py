@@ -107,6 +107,24 @@ def test_nothing_is_called_synced_that_lies_in_missing_memory(
         run_forked(scenario)
 
 
+@pytest.mark.parametrize("size", [65536, 65536 + 116], ids=["all-data", "within-a-page"])
+@pytest.mark.parametrize("sync", ["none", "always"])
+def test_nothing_is_called_synced_behind_the_end_of_a_cut_file(disk_path: str, sync: Any, size: int) -> None:
+    def scenario() -> None:
+        writer = ringlog.Writer(disk_path, capacity=RING_BYTES, sync=sync)
+        clean = remove_semaphore(disk_path)
+        writer.append(b"x" * 100)
+        os.truncate(disk_path, size)
+        calls = [writer.sync] if sync == "none" else [lambda: writer.append(b"y"), writer.sync]
+        for call in calls:
+            with pytest.raises(ringlog.StreamTruncated):
+                call()
+        close(writer)
+        clean()
+
+    run_forked(scenario)
+
+
 def test_a_view_of_pages_that_a_disk_can_not_give(failing_disk: tuple[Path, Callable[[], None]]) -> None:
     place, fail = failing_disk
 

@@ -78,6 +78,15 @@ def test_faulthandler_and_a_fault_of_others(spawn: Spawn, ring_path: str, order:
     assert "other_fault" in child.errors()
 
 
+def test_a_handler_that_was_disabled_since_does_not_hold_the_end_up(spawn: Spawn, ring_path: str) -> None:
+    """It is still called, and returns at once: the instruction would fault again and again."""
+    child = spawn(
+        PREPARE + BETWEEN + "faulthandler.disable()\n" + CUT + "told(reader)\nother_fault()", ring_path
+    )
+    assert child.line() == "told"
+    child.finish(code=-signal.SIGBUS)
+
+
 def test_first_a_fault_of_ours_then_one_of_others(spawn: Spawn, ring_path: str) -> None:
     child = spawn(PREPARE + BEFORE + CUT + "told(reader)\nother_fault()", ring_path)
     assert child.line() == "told"

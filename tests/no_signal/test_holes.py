@@ -69,6 +69,23 @@ def test_writing_where_the_header_was(ring_path: str, append: Callable[[ringlog.
     run_forked(scenario)
 
 
+def test_a_walk_over_a_hole_does_not_move_the_tail(ring_path: str) -> None:
+    """Entries of nearly three strides: not every one has a mark, so the writer walks over the oldest."""
+
+    def scenario() -> None:
+        size = 2979
+        with opened(ring_path, 0) as (writer, _):
+            for _ in range(22):
+                writer.append(b"z" * (size - 16))
+            punch(ring_path, DATA_START, PAGE)
+            with pytest.raises(ringlog.CorruptStream):
+                repeat(lambda writer: writer.append(b"z" * (size - 16)), writer, 3)
+            seen = ringlog.info(ring_path)
+            assert seen.tail_offset == 24 + size * seen.tail_count
+
+    run_forked(scenario)
+
+
 def test_writing_into_a_hole_fills_it(ring_path: str) -> None:
     def scenario() -> None:
         with opened(ring_path, 0) as (writer, reader):

@@ -122,6 +122,43 @@ def test_a_writer_does_not_write_into_another_stream(
     run_forked(scenario)
 
 
+@pytest.mark.parametrize("call", ["sync", "end"])
+def test_another_stream_is_not_synced_or_ended(disk_path: str, call: str) -> None:
+    def scenario() -> None:
+        with opened(disk_path, EVENTS) as (writer, _):
+            other, gone = disk_path + "-other", remove_semaphore(disk_path)
+            make_other(other)
+            write_over(disk_path, other)
+            os.unlink(other)
+            with pytest.raises(ringlog.RingRemoved):
+                getattr(writer, call)()
+            assert not ringlog.info(disk_path).ended
+            gone()
+
+    run_forked(scenario)
+
+
+def test_a_writer_that_waits_for_room_does_not_go_on_in_another_stream(ring_path: str) -> None:
+    def scenario() -> None:
+        with opened(ring_path, 64, lossless=True) as (writer, _):
+            other, gone = ring_path + "-other", remove_semaphore(ring_path)
+            make_other(other, 3)
+            asked = writer._reap
+
+            def reap(slot: int) -> None:  # it has found no room, let go of the lock, and asks who holds it up
+                write_over(ring_path, other)
+                asked(slot)
+
+            writer._reap = reap  # type: ignore[method-assign]
+            with pytest.raises(ringlog.RingRemoved):
+                repeat(lambda writer: writer.append(b"x" * SIZE), writer, 5)
+            assert ringlog.info(ring_path).event_count == 3
+            os.unlink(other)
+            gone()
+
+    run_forked(scenario)
+
+
 def test_a_waiting_reader_learns_of_another_stream(ring_path: str, spawn: Callable[..., Child]) -> None:
     with ringlog.Writer(ring_path, capacity=CAPACITY) as writer:
         writer.append(payload(0))

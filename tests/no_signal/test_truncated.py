@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
+import mmap
 import os
 import select
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -23,8 +26,11 @@ from no_signal_support import (
     payload,
     poll,
     read_all,
+    read_batch,
+    read_many,
     remove_semaphore,
     repeat,
+    view,
 )
 from processes import Child, eventually, run_forked
 
@@ -73,6 +79,73 @@ def test_unverified_bytes_of_missing_pages_are_not_returned(
             assert isinstance(error, ringlog.StreamTruncated), error
             assert got == [(k, payload(k)) for k in range(len(got))]
 
+    run_forked(scenario)
+
+
+@pytest.mark.parametrize("grown", [False, True], ids=["cut", "grown-again"])
+@pytest.mark.parametrize("call", [poll, read_many, read_batch, view], ids=lambda call: call.__name__)
+def test_zeros_behind_the_beginning_of_an_entry_are_no_event(
+    ring_path: str, call: Callable[[ringlog.Reader], Any], grown: bool
+) -> None:
+    """A timestamp, or a piece of one, and then zeros would be an empty event with its right checksum."""
+
+    def scenario() -> None:
+        for kept in range(17):
+            for inside in (0, 100):  # at a page's end, and within a page, where nothing faults
+                first = b"A" * (PAGE - 16 - kept - inside)
+                with opened(ring_path, 0) as (writer, reader):
+                    writer.append(first)
+                    writer.append_many([b"B" * 100] * 8)
+                    whole = os.path.getsize(ring_path)
+                    os.truncate(ring_path, DATA_START + PAGE - inside)
+                    if grown:
+                        os.truncate(ring_path, whole)
+                    got, error = read_all(call, reader)
+                    assert isinstance(error, (ringlog.StreamTruncated, ringlog.CorruptStream)), error
+                    assert got in ([], [(0, first)])
+                os.unlink(ring_path)
+
+    run_forked(scenario)
+
+
+def test_leaving_the_block_of_a_broken_named_reader_lets_its_name_go(ring_path: str) -> None:
+    def scenario() -> None:
+        with opened(ring_path, EVENTS) as (_, reader):
+            reader.close()
+            named = ringlog.Reader(ring_path, name="billing", start="oldest")
+            named.__enter__()
+            os.truncate(ring_path, DATA_START)
+            with pytest.raises(ringlog.StreamTruncated):
+                named.poll()
+            with pytest.raises(ringlog.StreamTruncated):
+                named.__exit__(None, None, None)
+            with pytest.raises(ringlog.ClosedError):
+                named.poll()
+
+    run_forked(scenario)
+
+
+def test_a_process_that_has_no_mappings_left(ring_path: str) -> None:
+    """Each page of zeros is a mapping of its own. When the kernel gives no more, one has to do for all."""
+
+    def scenario() -> None:
+        with opened(ring_path, EVENTS) as (_, reader):
+            libc = ctypes.CDLL(None, use_errno=True)
+            libc.mmap.restype = ctypes.c_void_p
+            libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+            most = int(Path("/proc/sys/vm/max_map_count").read_text())
+            reserved = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000  # MAP_NORESERVE
+            base = libc.mmap(None, ctypes.c_size_t(2 * most * PAGE), 1, reserved, -1, ctypes.c_size_t(0))
+            for k in range(most):
+                if libc.mprotect(base + PAGE * (2 * k + 1), PAGE, 0):
+                    break
+            os.truncate(ring_path, DATA_START + 2 * PAGE)
+            got, error = read_all(poll, reader)
+            assert isinstance(error, ringlog.StreamTruncated)
+            assert got == [(k, payload(k)) for k in range(len(got))]
+
+    if int(Path("/proc/sys/vm/max_map_count").read_text()) > 200_000:
+        pytest.skip("this machine allows too many mappings to use them up")
     run_forked(scenario)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import time
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ from processes import NOBODY, Child
 from writer_support import assert_consistent, contents, crash, restarted
 
 import ringlog
+from ringlog import _core
 
 CAPACITY = 1 << 16
 
@@ -177,6 +179,26 @@ def test_a_name_keeps_its_place_as_far_as_the_stream_goes(disk_path: str, beyond
         with ringlog.Reader(crashed, name="billing") as reader:
             expected = [b"kept %d" % k for k in range(finished, 10)] + [b"new"]
             assert [event.data for event in reader.read_many()] == expected
+
+
+def test_a_loss_that_was_noted_beyond_what_is_left_is_none(disk_path: str) -> None:
+    """The first sequence that may be lost, written back before the cursor that it belongs to."""
+    with ringlog.Writer(disk_path, capacity=CAPACITY) as writer:
+        for k in range(5):
+            writer.append(b"kept %d" % k)
+        writer.sync()
+        with ringlog.Reader(disk_path, start="oldest", name="billing") as reader:
+            reader.read_many(2)
+        for k in range(10):
+            writer.append(b"dropped %d" % k)
+        crashed = disk_path + ".copy"
+        shutil.copyfile(disk_path, crashed)
+    with open(crashed, "r+b") as file:
+        file.seek(_core.READERS_OFFSET + 112)
+        file.write(struct.pack("<q", 12 + 1))
+    crash(crashed)
+    with ringlog.Writer(crashed, timeout=10), ringlog.Reader(crashed, name="billing") as reader:
+        assert [event.data for event in reader.read_many()] == [b"kept 2", b"kept 3", b"kept 4"]
 
 
 def test_the_end_of_a_stream_outlives_the_machine(disk_path: str) -> None:

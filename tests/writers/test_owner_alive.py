@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from oracle import RingFile, decode
-from processes import Child, eventually
+from processes import Child, eventually, run_forked
 from writer_support import assert_consistent, semaphore_name, semaphore_value
 
 import ringlog
@@ -278,3 +278,29 @@ def test_an_owner_that_closes_while_others_wait_hands_over(
     for child in [holder, *waiting]:
         child.finish()
     assert assert_consistent(ring_path) == 4
+
+
+def test_a_child_that_is_forked_under_the_lock_does_not_let_go_of_it(ring_path: str) -> None:
+    """As a signal handler may fork while its writer syncs or closes."""
+
+    def scenario() -> None:
+        writer = ringlog.Writer(ring_path, capacity=1 << 16)
+        parent = os.getpid()
+
+        def fork() -> None:
+            child = os.fork()
+            if child:
+                os.waitpid(child, 0)
+                owner = writer._owner()
+                assert owner is not None
+                assert owner[3]  # ours
+
+        try:
+            writer._with_lock(fork)
+        finally:
+            if os.getpid() != parent:
+                os._exit(0)
+        assert writer.append(b"on") == 0
+        writer.close()
+
+    run_forked(scenario)

@@ -48,6 +48,11 @@ static inline rl_status rl_entry_load(const rl_ring *ring, int64_t position, int
     int64_t bytes = RL_ENTRY_SIZE + (int64_t)entry->size;
     if (RL_UNLIKELY(bytes > head - position || bytes > rl_largest_batch(ring) || entry->timestamp <= 0))
         return RL_CORRUPT;
+    /* Zeros behind a timestamp, where a page is missing, are an event without data and its right checksum. Then the
+     * next entry is zeros, too. */
+    if (RL_UNLIKELY(entry->size == 0) && bytes < head - position &&
+        rl_entry_at(rl_at(ring, position + RL_ENTRY_SIZE)).timestamp <= 0)
+        return rl_intact(ring, position) != RL_OK ? RL_OVERRUN : RL_CORRUPT;
     return RL_OK;
 }
 

@@ -171,11 +171,11 @@ static inline void rl_restart_reader(rl_reader_slot *slot, rl_place head) {
     int kept = (status == RL_SLOT_ACTIVE || status == RL_SLOT_PARKED) && slot->flags & RL_READER_NAMED &&
                rl_pair_load(&slot->cursor, slot->cursor_records, &cursor);
     slot->state = RL_SLOT_STATE(RL_SLOT_EPOCH(slot->state), kept ? RL_SLOT_PARKED : RL_SLOT_FREE);
+    if (slot->lost_from > head.sequence) /* 1 + a sequence that is not there any more, and will be another event's */
+        slot->lost_from = 0;
     if (!kept || (cursor.position <= head.position && cursor.sequence <= head.sequence))
         return;
     rl_pair_store(&slot->cursor, slot->cursor_records, head);
-    if (slot->lost_from > head.sequence)
-        slot->lost_from = 0;
 }
 
 /* After a machine crash: go back to the newest commit record, or to an empty window. Marks and the owner are

@@ -43,7 +43,7 @@ typedef struct rl_append {
 } rl_append;
 
 /* RL_CORRUPT: the head is none, its two copies differ, or the tail is not within a ring of it. A last holder who was
- * killed leaves no such thing behind once rl_recover() has run. */
+ * killed leaves no such thing behind once rl_recover() has run. Or it is another stream, copied over this one. */
 static inline rl_status rl_append_begin(const rl_ring *ring, rl_append *a) {
     const rl_header *h = ring->header;
     /* Relaxed: taking the lock ordered us behind the last holder, and nobody else writes these. */
@@ -59,8 +59,9 @@ static inline rl_status rl_append_begin(const rl_ring *ring, rl_append *a) {
                      (((uint64_t)position - RL_FIRST_POSITION) | (uint64_t)sequence) >> 61 |
                      ((uint64_t)tail - RL_FIRST_POSITION) >> 61;
     RL_POINT(append_begun);
-    return RL_UNLIKELY(wrong || (uint64_t)position - (uint64_t)tail > (uint64_t)ring->capacity) ? RL_CORRUPT
-                                                                                              : RL_OK;
+    if (RL_UNLIKELY(wrong || (uint64_t)position - (uint64_t)tail > (uint64_t)ring->capacity || !rl_same_stream(ring)))
+        return RL_CORRUPT;
+    return RL_OK;
 }
 
 /* The head has moved from one stride to another: note the boundary, and that a stride which one
@@ -167,8 +168,8 @@ static inline rl_status rl_room_find(const rl_ring *ring, const rl_append *a, in
     while (want->position < need) { /* at most a ring of entries, each 16 bytes at least */
         rl_entry entry = rl_entry_at(rl_at(ring, want->position));
         int64_t next = want->position + RL_ENTRY_SIZE + (int64_t)entry.size;
-        if (next > a->position)
-            return RL_CORRUPT; /* an entry that reaches past the head */
+        if (entry.timestamp <= 0 || next > a->position)
+            return RL_CORRUPT; /* no entry, or one that reaches past the head */
         want->position = next;
         want->sequence += 1;
     }
