@@ -25,6 +25,7 @@ typedef struct ReaderObject {
     int64_t overrun_from;  /* >= 0: events from this sequence on are already known to be lost */
     int64_t lost;          /* events, so far */
     int64_t not_before;    /* skip events before this time; 0: none */
+    int64_t name_checked;  /* monotonic ns, when a wait last asked for the file's name */
     rl_patience patience;
     uint64_t fork_generation;
     rl_turn turn;

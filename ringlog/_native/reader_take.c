@@ -5,7 +5,7 @@
  */
 #include "reader_object.h"
 
-#define NAME_CHECK_SLICES 10 /* of waiting: does the file still have its name? at least each second */
+#define NAME_CHECK_NS INT64_C(500000000) /* of waiting, in however short calls: has the file still its name and size? */
 
 int rl_reader_raise(ReaderObject *self, const char *name) {
     PyObject *result = PyObject_CallMethod((PyObject *)self, name, NULL);
@@ -237,9 +237,12 @@ Taken rl_reader_wait(ReaderObject *self, int64_t deadline, int64_t slice) {
     Py_END_ALLOW_THREADS
     if (PyErr_CheckSignals() < 0 || !rl_reader_usable(self))
         return FAILED;
-    int check = announce ? NAME_CHECK_SLICES : NAME_CHECK_SLICES * 100; /* those slices are 1 ms */
-    if (slice % check == check - 1 && !rl_mapping_named(&self->mapping->map) && rl_reader_removed(self) == FAILED)
-        return FAILED;
+    int64_t now = rl_monotonic();
+    if (now - self->name_checked >= NAME_CHECK_NS) {
+        self->name_checked = now;
+        if (!rl_mapping_named(&self->mapping->map) && rl_reader_removed(self) == FAILED)
+            return FAILED;
+    }
     return TAKEN;
 }
 

@@ -12,7 +12,7 @@ import click
 from ringlog.cli import output
 from ringlog.cli.errors import MEANINGS, ClosedPipe, ExitCode, Failure, Terminated
 
-VERBS = ("create", "info", "doctor", "write", "tail", "evict", "verify", "repair", "rm")
+VERBS = ("create", "info", "doctor", "write", "tail", "evict", "forget", "verify", "repair", "rm")
 
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:3d}  {meaning}" for code, meaning in MEANINGS.items())
 

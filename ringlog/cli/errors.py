@@ -94,7 +94,7 @@ def explain(path: str, error: Exception) -> Failure:
         case ringlog.VersionMismatch():
             return _about(path, text, ExitCode.NO_RING)
         case ringlog.RingRemoved():
-            return _about(path, "the ring was removed", ExitCode.NO_RING)
+            return _about(path, text, ExitCode.NO_RING)
         case ringlog.CorruptStream() | ringlog.StreamTruncated():
             return _about(path, f"damaged: {text}", ExitCode.BAD_DATA)
         case ringlog.EventTooLarge():

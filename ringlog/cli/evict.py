@@ -22,12 +22,13 @@ def command(path: str, writer: bool, reader: str | None, yes: bool) -> None:
     """Kill the process that holds the write lock of the ring at PATH, or a lossless reader of it.
 
     For a process that lives but does not go on: stopped by a signal or a debugger, or hung. A dead one
-    needs no eviction. Says first who it is and what tells so, then asks. The process is killed (SIGKILL), as
-    nothing less is safe: it could be in the middle of an event and write on when it is continued. Continuing
-    it is the gentle way: kill -CONT PID. No published event is lost; a named reader's place is kept.
+    needs no eviction, and whether one is in order is for you to judge. Says first who it is and what tells
+    so, then asks. The process is killed (SIGKILL), as nothing less is safe: it could be in the middle of an
+    event and write on when it is continued. Continuing it is the gentle way: kill -CONT PID. No published
+    event is lost; a named reader's place is kept.
     """
     if writer == (reader is not None):
-        raise click.UsageError("one of --writer and --reader is needed")
+        raise click.UsageError("exactly one of --writer and --reader is needed")
     with explained(path):
         ring = eviction.Ring(path)
         target = ring.lock_holder() if reader is None else ring.reader(reader)

@@ -12,7 +12,7 @@ import ringlog
 from ringlog.cli import output
 from ringlog.cli.errors import explained
 from ringlog.cli.formats import iso_time
-from ringlog.cli.people import ago, span
+from ringlog.cli.people import ago, span, who
 from ringlog.cli.values import RING, size_text
 
 FIRST_ENTRY = 24  # the position of a stream's first entry
@@ -91,7 +91,7 @@ def _writer(writer: ringlog.WriterInfo) -> dict[str, Any]:
 
 def _facts(info: ringlog.RingInfo) -> list[Row]:
     """The ring itself, as names and values."""
-    began = f", the first at {iso_time(info.start_timestamp)}" if info.start_timestamp > 0 else ""
+    began = f", since {iso_time(info.start_timestamp)}" if info.start_timestamp > 0 else ""
     kept = info.event_count - info.tail_count
     window = f"events {info.tail_count} to {info.event_count - 1}" if kept else "empty"
     used = info.write_offset - info.tail_offset
@@ -119,7 +119,7 @@ def _writer_rows(info: ringlog.RingInfo) -> list[Row]:
             str(writer.pid),
             writer.state,
             ago(writer.age),
-            "held" if writer.holds_lock else "-",
+            ("left" if writer.state == "dead" else "held") if writer.holds_lock else "-",
             *_process(writer),
         )
         for writer in info.writers
@@ -151,6 +151,20 @@ def _reader_rows(info: ringlog.RingInfo) -> list[Row]:
     )
 
 
+def _remarks(info: ringlog.RingInfo) -> list[str]:
+    return [f"a writer waits for {_printable(who(reader))}" for reader in info.readers if reader.holds_up]
+
+
+def _fit(rows: list[Row], width: int) -> list[Row]:
+    """Without the columns that a person needs least, where there is no room for all of them."""
+    for title in ("STARTED", "LEASE", "KIND"):
+        taken = sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True))
+        if taken > width and title in rows[0]:
+            at = rows[0].index(title)
+            rows = [row[:at] + row[at + 1 :] for row in rows]
+    return rows
+
+
 def _printable(name: str) -> str:
     """A name can be any text, and what is in the file can be worse: nothing of it may steer the terminal."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
@@ -167,6 +181,8 @@ def _plain(info: ringlog.RingInfo) -> str:
             for row in rows:
                 cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
                 lines.append("  " + "  ".join(cells).rstrip())
+    if remarks := _remarks(info):
+        lines += ["", *(f"  {remark}" for remark in remarks)]
     return "\n".join(lines) + "\n"
 
 
@@ -185,6 +201,7 @@ def _show(info: ringlog.RingInfo) -> None:
     console.print(facts)
     for rows in (_writer_rows(info), _reader_rows(info)):
         if rows:
+            rows = _fit(rows, console.width)
             table = Table(box=None, header_style="bold", padding=(0, 1))
             for title in rows[0]:
                 table.add_column(title)
@@ -192,3 +209,5 @@ def _show(info: ringlog.RingInfo) -> None:
                 table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
             console.print()
             console.print(table)
+    for remark in _remarks(info):
+        console.print(Text(f"\n {remark}", style="yellow"))

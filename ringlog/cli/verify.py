@@ -16,7 +16,7 @@ from ringlog.cli.progress import Progress
 from ringlog.cli.values import RING, size_text
 
 
-@click.command("verify")
+@click.command("verify", short_help="Go over every event of a ring or log: is it whole?")
 @click.argument("path", metavar="FILE", type=RING)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--progress/--no-progress", default=True, help="Show how far it is, on a terminal.")

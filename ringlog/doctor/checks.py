@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from ringlog import errors, liveness, lock, users
 from ringlog.doctor.examination import Examination
 from ringlog.doctor.finding import Finding, Severity
-from ringlog.doctor.readers import readers
+from ringlog.doctor.readers import no_slots, readers
 from ringlog.doctor.writers import other_writers, semaphore, write_lock
 
 Check = Callable[[Examination], Iterator[Finding]]
@@ -87,6 +87,7 @@ CHECKS: tuple[Check, ...] = (
     readable,
     write_lock,
     readers,
+    no_slots,
     attaching,
     clock,
     other_writers,

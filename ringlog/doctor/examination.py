@@ -30,6 +30,7 @@ class Look:
     semaphore: int | None
     semaphore_missing: bool
     attaching: bool
+    max_readers: int
     boot_id: bytes
     last_timestamp: int
     now: int
@@ -107,6 +108,7 @@ def _look(path: str, mapping: _core.Mapping) -> Look:
         semaphore=value,
         semaphore_missing=missing,
         attaching=mapping.held(_core.TABLE_LEASE) or mapping.held(_core.RESTART_LEASE),
+        max_readers=ring["max_readers"],
         boot_id=ring["boot_id"],
         last_timestamp=ring["last_timestamp"] if ring["event_count"] else 0,
         now=time.time_ns(),

@@ -34,6 +34,30 @@ def readers(seen: Examination) -> Iterator[Finding]:
         yield Finding(seen.path, check, severity, text, advice, evidence)
 
 
+def no_slots(seen: Examination) -> Iterator[Finding]:
+    """Are all places for lossless and named readers taken?"""
+    if seen.looks is None:
+        return
+    taken = list(seen.last.readers.values())
+    away = sorted(reader.name for reader in taken if reader.name and not reader.leased)
+    dead = sum(1 for reader in taken if not reader.name and not reader.leased)
+    if dead or len(taken) < seen.last.max_readers:
+        return  # a dead reader's place is free to whoever asks
+    text = f"all {len(taken)} reader slots are taken, {len(away)} of them by names whose readers are away: "
+    advice = "make a ring with more (ringlog create --max-readers), or close a reader"
+    if away:
+        forget = f"ringlog forget {shlex.quote(seen.path)} {shlex.quote(away[0])}"
+        advice = f"drop a name that will not come back: {forget}"
+    yield Finding(
+        seen.path,
+        "no-reader-slots",
+        "problem",
+        text + "no lossless or named reader can be opened",
+        advice,
+        {"max_readers": seen.last.max_readers, "away": away},
+    )
+
+
 def _words(seen: Examination, place: Place, reader: ReaderInfo, state: str) -> tuple[str, str]:
     """What is so, and what to do."""
     name = f"{reader.name!r}, " if reader.name else ""

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli_command import COMMAND, PATIENCE, Start, error, out, until
+from cli_command import COMMAND, PATIENCE, Start, error, out, run, until
 
 import ringlog
 from ringlog.cli.errors import ExitCode
@@ -81,3 +81,25 @@ def test_too_many_readers(ring: str) -> None:
     with ringlog.Reader(ring, lossless=True):
         assert f"ringlog info {ring}" in error("tail", "--lossless", ring, code=ExitCode.WAITED)
     assert out("tail", "--lossless", "--no-follow", ring) == b""
+
+
+def test_a_name_that_fills_the_ring_is_found_and_dropped(ring: str) -> None:
+    """From "all slots are taken" to a free one, by what the commands themselves say."""
+    out("create", ring, "--capacity", "64K", "--max-readers", "1")
+    with ringlog.Reader(ring, name="billing"):
+        pass
+    assert "all 1 reader slots are taken" in error("tail", ring, "--lossless", code=ExitCode.WAITED)
+    found = run("doctor", ring, code=1).stdout.decode()
+    assert "no lossless or named reader can be opened" in found
+    assert f"ringlog forget {ring} billing" in " ".join(found.split())
+    assert out("forget", ring, "billing") == b""
+    assert ringlog.info(ring).readers == ()
+    said = error("forget", ring, "billing", code=ExitCode.NO_RING)
+    assert said == f"ringlog: {ring}: no reader named 'billing'\n"
+    out("doctor", ring)
+
+
+def test_a_name_in_use_is_not_forgotten(ring: str) -> None:
+    out("create", ring, "--capacity", "64K")
+    with ringlog.Reader(ring, name="billing"):
+        assert "in use" in error("forget", ring, "billing", code=ExitCode.WAITED)

@@ -119,12 +119,14 @@ def main() -> int:
     tasks = [(m, d, True) for m in models for d in HOLDS[m]] + [
         (m, d, False) for m in models for d in FAILS[m]
     ]
+    results = []
     with ThreadPoolExecutor(JOBS) as pool:
-        results = list(pool.map(lambda task: explore(*task), tasks))
-    for r in results:
-        verdict = "holds" if r.errors == 0 else f"fails: {r.said}"
-        wrong = "" if r.good else "  <-- WRONG"
-        print(f"{r.model:8} {r.defines:20} {r.states:9,} states {r.seconds:5.1f} s  {verdict}{wrong}")
+        for r in pool.map(lambda task: explore(*task), tasks):
+            results.append(r)
+            verdict = "holds" if r.errors == 0 else f"fails: {r.said}"
+            wrong = "" if r.good else "  <-- WRONG"
+            line = f"{r.model:8} {r.defines:20} {r.states:9,} states {r.seconds:5.1f} s  {verdict}{wrong}"
+            print(line, flush=True)
     explored = sum(r.states for r in results if r.must_hold)
     bad = [r for r in results if not r.good]
     print(

@@ -179,6 +179,42 @@ def test_a_waiting_reader_notices_a_plain_rm(ring: str) -> None:
     os.unlink(semaphore)
 
 
+@pytest.mark.parametrize("how", ["rm", "cut"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda reader: reader.read(0.01),
+        lambda reader: reader.read_many(timeout=0.01),
+        lambda reader: reader.read_batch(timeout=0.01),
+        lambda reader: reader.view(0.01),
+    ],
+    ids=["read", "read_many", "read_batch", "view"],
+)
+def test_who_waits_in_short_calls_notices_too(
+    ring: str, call: Callable[[ringlog.Reader], object], how: str
+) -> None:
+    expected = ringlog.RingRemoved if how == "rm" else ringlog.StreamTruncated
+    reader = ringlog.Reader(ring)
+    semaphore = ringlog.lock.semaphore_name(reader._mapping.snapshot()["file_id"])
+    if how == "rm":
+        os.unlink(ring)
+    else:
+        os.truncate(ring, os.path.getsize(ring) // 2)
+
+    def told() -> bool:
+        try:
+            call(reader)
+        except TimeoutError:
+            return False
+        except expected:
+            return True
+        return False
+
+    eventually(told)
+    reader.close()
+    ringlog.lock.remove_semaphore(semaphore)
+
+
 def test_the_writer_of_a_removed_ring(ring: str) -> None:
     with ringlog.Writer(ring) as writer:
         writer.append(b"a")
