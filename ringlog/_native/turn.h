@@ -25,6 +25,9 @@ typedef struct rl_turn {
 
 typedef enum rl_turn_result { RL_TURN_TAKEN, RL_TURN_TIMEOUT, RL_TURN_REENTERED, RL_TURN_RAISED } rl_turn_result;
 
+/* This thread. Never 0. */
+static inline unsigned long rl_turn_me(void) { return (unsigned long)pthread_self(); }
+
 static inline void rl_turn_init(rl_turn *t) {
     pthread_condattr_t monotonic;
     t->holder = 0;
@@ -36,7 +39,7 @@ static inline void rl_turn_init(rl_turn *t) {
     pthread_condattr_destroy(&monotonic);
 }
 
-static inline rl_turn_result rl_turn_wait(rl_turn *t, unsigned long me, int64_t deadline) {
+static RL_COLD rl_turn_result rl_turn_wait(rl_turn *t, unsigned long me, int64_t deadline) {
     if (t->holder == me)
         return RL_TURN_REENTERED;
     rl_turn_result result = RL_TURN_TAKEN;
@@ -68,13 +71,17 @@ static inline rl_turn_result rl_turn_wait(rl_turn *t, unsigned long me, int64_t 
     return result;
 }
 
+/* Enter if nobody is in. */
+static inline int rl_turn_enter_free(rl_turn *t) {
+    if (RL_UNLIKELY(t->holder != 0))
+        return 0;
+    t->holder = rl_turn_me();
+    return 1;
+}
+
 /* Enter, or wait until `deadline` (monotonic ns) for whoever is in. */
 static inline rl_turn_result rl_turn_enter(rl_turn *t, int64_t deadline) {
-    unsigned long me = PyThread_get_thread_ident();
-    if (RL_UNLIKELY(t->holder != 0))
-        return rl_turn_wait(t, me, deadline);
-    t->holder = me;
-    return RL_TURN_TAKEN;
+    return RL_LIKELY(rl_turn_enter_free(t)) ? RL_TURN_TAKEN : rl_turn_wait(t, rl_turn_me(), deadline);
 }
 
 /* Hand over: who holds the GIL in a loop would otherwise take every turn itself. */

@@ -55,7 +55,9 @@ int rl_writer_raise(WriterObject *self, const char *name);
 /* Open, not being closed, not from before a fork? Otherwise 0 and an exception. */
 int rl_writer_usable(WriterObject *self);
 /* Were all pages there that this Writer has touched so far? Otherwise 0 and an exception. */
-int rl_writer_sound(WriterObject *self);
+static inline int rl_writer_sound(WriterObject *self) {
+    return RL_LIKELY(!rl_mapping_broken(&self->mapping->map)) ? 1 : rl_writer_raise(self, "_broken");
+}
 /* Take the lock, without a system call if it is free, otherwise as Python's policy says. The turn is
  * held. 0: an exception, and it is not taken. */
 int rl_writer_lock(WriterObject *self, int64_t deadline);
@@ -72,12 +74,21 @@ int rl_writer_protect_commit(WriterObject *self, const rl_append *a, rl_place wa
 /* Put in order what a killed holder left, the lock held. RL_CORRUPT: nothing could be. */
 rl_status rl_writer_recover(WriterObject *self);
 /* Take the turn of a usable writer. 0: an exception. */
-int rl_writer_enter(WriterObject *self);
+int rl_writer_enter_slowly(WriterObject *self);
+static inline int rl_writer_enter(WriterObject *self) {
+    if (RL_LIKELY(self->fork_generation == rl_fork_generation() && self->mapping && !self->stopping &&
+                  !rl_mapping_broken(&self->mapping->map) && rl_turn_enter_free(&self->turn)))
+        return 1;
+    return rl_writer_enter_slowly(self);
+}
 
 /* Is an event of `size` bytes small enough? Otherwise 0 and an exception. */
 int rl_writer_fits(WriterObject *self, int64_t size);
 /* Lock, and make room for `bytes`; `a` says where. 0: an exception, and the lock is not held. */
 int rl_writer_begin(WriterObject *self, rl_append *a, int64_t bytes);
+/* With the lock held: move the tail so that `bytes` fit. 1: the lock is held and there is room.
+ * 0: an exception, and it is not. While it waits it does not hold the lock. */
+int rl_writer_make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t deadline);
 /* Publish what was put since then, at the time `now`, and let go of the lock. 0: an exception. */
 int rl_writer_publish(WriterObject *self, const rl_append *a, int64_t from, int64_t now);
 /* Append all or none. The turn is held. The sequence of the first, or -1 with an exception set. */

@@ -7,19 +7,14 @@
 #include "writer_object.h"
 
 #define HOUR INT64_C(3600000000000)
-#define REAP_INTERVAL INT64_C(100000000)
 
-int rl_writer_raise(WriterObject *self, const char *name) {
+RL_COLD int rl_writer_raise(WriterObject *self, const char *name) {
     PyObject *result = PyObject_CallMethod((PyObject *)self, name, NULL);
     if (result) {
         Py_DECREF(result);
         PyErr_Format(PyExc_SystemError, "%s did not raise", name);
     }
     return 0;
-}
-
-int rl_writer_sound(WriterObject *self) {
-    return RL_LIKELY(!rl_mapping_broken(&self->mapping->map)) ? 1 : rl_writer_raise(self, "_broken");
 }
 
 int rl_writer_usable(WriterObject *self) {
@@ -49,134 +44,46 @@ void rl_writer_unlock(WriterObject *self, int published, int *contended) {
     }
 }
 
-int rl_writer_lock(WriterObject *self, int64_t deadline) {
-    rl_header *h = self->ring.header;
-    if (self->session) {
-        if (RL_UNLIKELY(!rl_owner_is(h, self->me)))
-            return rl_writer_raise(self, "_session_lost");
-    } else if (!(RL_LIKELY(sem_trywait(self->semaphore->sem) == 0) &&
-                 (RL_POINT(lock_token), RL_LIKELY(rl_owner_take(h, self->me))))) {
-        /* A token that won nothing is swallowed: the holder's post brings the next. */
-        RL_POINT(lock_not_free);
-        PyObject *result = PyObject_CallMethod((PyObject *)self, "_lock", "L", (long long)deadline);
-        if (!result) {
-            /* Ctrl-C may arrive when the policy has just got it. We have the turn: it is ours to give. */
-            int contended;
-            if (self->fork_generation == rl_fork_generation() && rl_owner_is(h, self->me))
-                rl_writer_unlock(self, 0, &contended);
-            return 0;
-        }
-        Py_DECREF(result);
-    }
-    RL_POINT(lock_taken);
-    if (RL_UNLIKELY(RL_LOAD_ACQUIRE(&h->removed) || self->orphan)) { /* pairs with mark_removed */
+/* The session's lock, or one that is not free: as Python's policy says. */
+static RL_COLD int lock_slowly(WriterObject *self, int64_t deadline) {
+    if (self->session)
+        return rl_owner_is(self->ring.header, self->me) ? 1 : rl_writer_raise(self, "_session_lost");
+    RL_POINT(lock_not_free);
+    PyObject *result = PyObject_CallMethod((PyObject *)self, "_lock", "L", (long long)deadline);
+    if (!result) {
+        /* Ctrl-C may arrive when the policy has just got it. We have the turn: it is ours to give. */
         int contended;
-        rl_writer_unlock(self, 0, &contended);
-        return rl_writer_raise(self, "_removed");
-    }
-    return 1;
-}
-
-/* ---- room ---- */
-
-typedef struct Blocked {
-    int slot;       /* the reader that was last asked about */
-    int64_t asked;  /* when: monotonic ns */
-} Blocked;
-
-/* Ask policy whether the reader in `slot` is dead, unless it was asked just now. 1: it was asked. */
-static int reap(WriterObject *self, int slot, Blocked *blocked) {
-    int64_t now = rl_monotonic();
-    if (slot == blocked->slot && now - blocked->asked < REAP_INTERVAL)
+        if (self->fork_generation == rl_fork_generation() && rl_owner_is(self->ring.header, self->me))
+            rl_writer_unlock(self, 0, &contended);
         return 0;
-    PyObject *result = PyObject_CallMethod((PyObject *)self, "_reap", "i", slot);
-    Py_XDECREF(result);
-    blocked->slot = slot;
-    blocked->asked = now;
-    RL_POINT(room_reaped);
-    return result ? 1 : -1;
-}
-
-/* One slice of waiting for the reader in `slot`, the lock not held. 0: an exception. */
-static int wait_for(WriterObject *self, int slot, int64_t position, int64_t limit) {
-    Py_BEGIN_ALLOW_THREADS
-    rl_wait_room(&self->ring, slot, position, limit);
-    Py_END_ALLOW_THREADS
-    return PyErr_CheckSignals() == 0 && rl_writer_usable(self);
-}
-
-/* What was announced will not happen. Best effort: without the lock there is a later holder to do it. */
-static void withdraw(WriterObject *self) {
-    int contended;
-    rl_header *h = self->ring.header;
-    if (!self->mapping || self->fork_generation != rl_fork_generation())
-        return;
-    if (self->session) {
-        if (rl_owner_is(h, self->me))
-            rl_room_withdraw(&self->ring);
-        RL_POINT(room_withdrawn);
-    } else {
-        (void)sem_trywait(self->semaphore->sem); /* unlocking posts: without this each full ring would add a token */
-        if (rl_owner_take(h, self->me)) {
-            rl_room_withdraw(&self->ring);
-            RL_POINT(room_withdrawn);
-            rl_writer_unlock(self, 0, &contended);
-        }
     }
-}
-
-/* With the lock held: move the tail so that `bytes` fit. 1: the lock is held and there is room.
- * 0: an exception, and it is not. While it waits it does not hold the lock. */
-static int make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t deadline) {
-    Blocked blocked = {-1, 0};
-    int contended;
-    rl_place want;
-    while (rl_room_short(&self->ring, a, bytes)) {
-        if (rl_room_find(&self->ring, a, bytes, &want) != RL_OK) {
-            rl_writer_unlock(self, 0, &contended);
-            return rl_writer_raise(self, "_corrupt");
-        }
-        if (RL_UNLIKELY(!rl_writer_sound(self))) { /* a walk over zeros */
-            rl_writer_unlock(self, 0, &contended);
-            return 0;
-        }
-        rl_room_announce(&self->ring, want);
-        int slot = rl_room_blocker(&self->ring, want.position);
-        if (slot < 0) {
-            if (!self->mapping->map.in_memory && !rl_writer_protect_commit(self, a, want)) {
-                rl_room_withdraw(&self->ring);
-                rl_writer_unlock(self, 0, &contended);
-                return 0;
-            }
-            RL_POINT(room_free);
-            rl_room_take(&self->ring, want);
-            break;
-        }
-        RL_POINT(room_blocked);
-        rl_writer_unlock(self, 0, &contended);
-        RL_POINT(room_unlocked);
-        int64_t now = rl_monotonic();
-        int asked = reap(self, slot, &blocked);
-        if (asked == 0 && now >= deadline) {
-            withdraw(self);
-            PyObject *result = PyObject_CallMethod((PyObject *)self, "_ring_full", "i", slot);
-            Py_XDECREF(result);
-            return 0;
-        }
-        if (asked < 0 || (asked > 0 && !rl_writer_usable(self)) || (asked == 0 && !wait_for(self, slot, want.position, deadline - now)) ||
-            !rl_writer_lock(self, deadline)) {
-            PyObject *type, *value, *trace; /* withdrawing may not disturb what is being raised */
-            PyErr_Fetch(&type, &value, &trace);
-            withdraw(self);
-            PyErr_Restore(type, value, trace);
-            return 0;
-        }
-        if (rl_append_begin(&self->ring, a) != RL_OK) {
-            rl_writer_unlock(self, 0, &contended);
-            return rl_writer_raise(self, "_corrupt");
-        }
-    }
+    Py_DECREF(result);
     return 1;
+}
+
+static RL_COLD int lock_of_nothing(WriterObject *self) {
+    int contended;
+    rl_writer_unlock(self, 0, &contended);
+    return rl_writer_raise(self, "_removed");
+}
+
+/* Without a wait, a system call or a clock, if the lock is free. A token that wins nothing is swallowed: the
+ * holder's post brings the next. */
+static inline int lock_at_once(WriterObject *self) {
+    return RL_LIKELY(!self->session) && RL_LIKELY(sem_trywait(self->semaphore->sem) == 0) &&
+           (RL_POINT(lock_token), RL_LIKELY(rl_owner_take(self->ring.header, self->me)));
+}
+
+/* With the lock: does the ring still have its name? Otherwise 0, an exception, and not the lock. */
+static inline int lock_stands(WriterObject *self) {
+    RL_POINT(lock_taken);
+    if (RL_UNLIKELY(RL_LOAD_ACQUIRE(&self->ring.header->removed) || self->orphan)) /* pairs with mark_removed */
+        return lock_of_nothing(self);
+    return 1;
+}
+
+int rl_writer_lock(WriterObject *self, int64_t deadline) {
+    return (lock_at_once(self) || lock_slowly(self, deadline)) && lock_stands(self);
 }
 
 /* ---- writing ---- */
@@ -196,72 +103,92 @@ static int64_t stamp(int64_t given, int64_t last, int64_t now) {
     return -1;
 }
 
-int rl_writer_begin(WriterObject *self, rl_append *a, int64_t bytes) {
-    int64_t deadline = self->timeout < 0 ? INT64_MAX : rl_deadline(self->timeout);
+static int64_t deadline_of(const WriterObject *self) {
+    return self->timeout < 0 ? INT64_MAX : rl_deadline(self->timeout);
+}
+
+/* A waiter has waited long: maybe on another semaphore. Here, where an exception can still mean that nothing was
+ * published. */
+static RL_COLD int renew(WriterObject *self) {
+    self->renew = 0;
+    PyObject *result = PyObject_CallMethod((PyObject *)self, "_renew", NULL);
+    Py_XDECREF(result);
+    return result && rl_writer_usable(self); /* a fork in there: the child is not this writer */
+}
+
+static RL_COLD int unlock_failed(WriterObject *self) {
     int contended;
-    if (RL_UNLIKELY(self->ended))
-        return rl_writer_raise(self, "_unusable");
-    if (RL_UNLIKELY(self->renew)) { /* here, where an exception can still mean that nothing was published */
-        self->renew = 0;
-        PyObject *result = PyObject_CallMethod((PyObject *)self, "_renew", NULL);
-        if (!result)
-            return 0;
-        Py_DECREF(result);
-        if (!rl_writer_usable(self)) /* a fork in there: the child is not this writer */
-            return 0;
-    }
-    if (!rl_writer_lock(self, deadline))
-        return 0;
-    /* Not RL_OK: somebody scribbled. Another stream: somebody copied another ring over it. */
-    if (RL_UNLIKELY(rl_append_begin(&self->ring, a) != RL_OK)) {
-        rl_writer_raise(self, "_corrupt");
-        goto failed;
-    }
-    if (RL_UNLIKELY(!self->mapping->map.in_memory) && bytes && !rl_writer_settle_commits(self))
-        goto failed;
-    return RL_LIKELY(!rl_room_short(&self->ring, a, bytes)) || make_room(self, a, bytes, deadline);
-failed:
     rl_writer_unlock(self, 0, &contended);
     return 0;
+}
+
+/* Somebody scribbled, or copied another ring over this one. */
+static RL_COLD int begin_corrupt(WriterObject *self) {
+    rl_writer_raise(self, "_corrupt");
+    return unlock_failed(self);
+}
+
+int rl_writer_begin(WriterObject *self, rl_append *a, int64_t bytes) {
+    int64_t deadline = 0; /* of the whole; the clock is asked only if there is something to wait for */
+    if (RL_UNLIKELY(self->ended))
+        return rl_writer_raise(self, "_unusable");
+    if (RL_UNLIKELY(self->renew) && !renew(self))
+        return 0;
+    if (RL_UNLIKELY(!lock_at_once(self)) && !lock_slowly(self, deadline = deadline_of(self)))
+        return 0;
+    if (!lock_stands(self))
+        return 0;
+    if (RL_UNLIKELY(rl_append_begin(&self->ring, a) != RL_OK))
+        return begin_corrupt(self);
+    if (RL_UNLIKELY(!self->mapping->map.in_memory) && bytes && !rl_writer_settle_commits(self))
+        return unlock_failed(self);
+    if (RL_LIKELY(!rl_room_short(&self->ring, a, bytes)))
+        return 1;
+    return rl_writer_make_room(self, a, bytes, deadline ? deadline : deadline_of(self));
+}
+
+/* On disk before readers see it. 0: an exception. */
+static RL_COLD int settle(WriterObject *self, const rl_append *a, int64_t from) {
+    rl_place tail;
+    if (!rl_tail(&self->ring, &tail) || tail.position > from || a->position - tail.position > self->ring.capacity)
+        return rl_writer_raise(self, "_corrupt");
+    return rl_writer_make_durable(self, a, from, tail);
+}
+
+/* The first publication in a stride, in place of the plain unlock. */
+static RL_COLD void unlock_in_new_stride(WriterObject *self, int64_t position, int *contended) {
+    rl_room_withdraw(&self->ring); /* a writer killed while it waited for room leaves its gate */
+    rl_writer_unlock(self, 1, contended);
+    self->named_stride = rl_stride_of(&self->ring, position);
+    self->orphan = !rl_mapping_named(&self->mapping->map);
+}
+
+static RL_COLD void step_back(WriterObject *self) {
+    self->renew = 1; /* maybe they wait on another semaphore: the next call looks */
+    Py_BEGIN_ALLOW_THREADS
+    rl_step_back(self->ring.header);
+    Py_END_ALLOW_THREADS
 }
 
 int rl_writer_publish(WriterObject *self, const rl_append *a, int64_t from, int64_t now) {
     rl_header *h = self->ring.header;
     int contended = 0;
-    if (RL_UNLIKELY(self->durable)) { /* on disk before readers see it */
-        rl_place tail;
-        int stored = rl_tail(&self->ring, &tail) && tail.position <= from && a->position - tail.position <= self->ring.capacity
-                         ? rl_writer_make_durable(self, a, from, tail)
-                         : rl_writer_raise(self, "_corrupt");
-        if (!stored) {
-            rl_writer_unlock(self, 0, &contended);
-            return 0;
-        }
-    }
-    if (RL_UNLIKELY(!rl_writer_sound(self))) { /* not what we wrote, or not where others look */
-        rl_writer_unlock(self, 0, &contended);
-        return 0;
-    }
+    if (RL_UNLIKELY(self->durable) && !settle(self, a, from))
+        return unlock_failed(self);
+    if (RL_UNLIKELY(!rl_writer_sound(self))) /* not what we wrote, or not where others look */
+        return unlock_failed(self);
     rl_append_publish(&self->ring, a);
     RL_POINT(publish_done);
     RL_STORE_RELAXED(&self->slot->last_publish, now);
     if (RL_LOAD_RELAXED(&h->last_owner) != self->me)
         RL_STORE_RELAXED(&h->last_owner, self->me);
     RL_POINT(publish_signed);
-    if (RL_LIKELY(rl_stride_of(&self->ring, a->position) == self->named_stride)) {
+    if (RL_LIKELY(rl_stride_of(&self->ring, a->position) == self->named_stride))
         rl_writer_unlock(self, 1, &contended);
-    } else {
-        rl_room_withdraw(&self->ring); /* a writer killed while it waited for room leaves its gate */
-        rl_writer_unlock(self, 1, &contended);
-        self->named_stride = rl_stride_of(&self->ring, a->position);
-        self->orphan = !rl_mapping_named(&self->mapping->map);
-    }
-    if (RL_UNLIKELY(contended)) {
-        self->renew = 1; /* maybe they wait on another semaphore: the next call looks */
-        Py_BEGIN_ALLOW_THREADS
-        rl_step_back(h);
-        Py_END_ALLOW_THREADS
-    }
+    else
+        unlock_in_new_stride(self, a->position, &contended);
+    if (RL_UNLIKELY(contended))
+        step_back(self);
     return rl_writer_sound(self); /* the header's own page may have been the one */
 }
 
@@ -303,7 +230,7 @@ int64_t rl_writer_write(WriterObject *self, const Source *source, int64_t given)
     return rl_writer_publish(self, &a, from, now) ? first : -1;
 }
 
-int rl_writer_enter(WriterObject *self) {
+RL_COLD int rl_writer_enter_slowly(WriterObject *self) {
     if (RL_UNLIKELY(self->fork_generation != rl_fork_generation())) /* the turn may be a lost thread's */
         return rl_writer_raise(self, "_unusable");
     int64_t deadline = self->turn.holder && self->timeout >= 0 ? rl_deadline(self->timeout) : INT64_MAX;

@@ -115,6 +115,8 @@ static inline void rl_racing_copy(void *dst, const void *src, size_t size) { mem
 
 #define RL_LIKELY(x) __builtin_expect(!!(x), 1)
 #define RL_UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* Kept out of line, so that the rare way out of a hot function costs it no registers to save. */
+#define RL_COLD __attribute__((cold, noinline))
 
 #ifdef __cplusplus
 #define RL_STATIC_ASSERT(cond, message) static_assert(cond, message)

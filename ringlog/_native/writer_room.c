@@ -1,0 +1,109 @@
+/* writer_room.c: making room where lossless readers are behind: announce, look at their cursors, wait, go on.
+ *
+ * Asks policy by name whether a reader is dead (_reap), and raises by _ring_full.
+ */
+#include "writer_object.h"
+
+#define REAP_INTERVAL INT64_C(100000000)
+
+typedef struct Blocked {
+    int slot;       /* the reader that was last asked about */
+    int64_t asked;  /* when: monotonic ns */
+} Blocked;
+
+/* Ask policy whether the reader in `slot` is dead, unless it was asked just now. 1: it was asked. */
+static int reap(WriterObject *self, int slot, Blocked *blocked) {
+    int64_t now = rl_monotonic();
+    if (slot == blocked->slot && now - blocked->asked < REAP_INTERVAL)
+        return 0;
+    PyObject *result = PyObject_CallMethod((PyObject *)self, "_reap", "i", slot);
+    Py_XDECREF(result);
+    blocked->slot = slot;
+    blocked->asked = now;
+    RL_POINT(room_reaped);
+    return result ? 1 : -1;
+}
+
+/* One slice of waiting for the reader in `slot`, the lock not held. 0: an exception. */
+static int wait_for(WriterObject *self, int slot, int64_t position, int64_t limit) {
+    Py_BEGIN_ALLOW_THREADS
+    rl_wait_room(&self->ring, slot, position, limit);
+    Py_END_ALLOW_THREADS
+    return PyErr_CheckSignals() == 0 && rl_writer_usable(self);
+}
+
+/* What was announced will not happen. Best effort: without the lock there is a later holder to do it. */
+static void withdraw(WriterObject *self) {
+    int contended;
+    rl_header *h = self->ring.header;
+    if (!self->mapping || self->fork_generation != rl_fork_generation())
+        return;
+    if (self->session) {
+        if (rl_owner_is(h, self->me))
+            rl_room_withdraw(&self->ring);
+        RL_POINT(room_withdrawn);
+    } else {
+        (void)sem_trywait(self->semaphore->sem); /* unlocking posts: without this each full ring would add a token */
+        if (rl_owner_take(h, self->me)) {
+            rl_room_withdraw(&self->ring);
+            RL_POINT(room_withdrawn);
+            rl_writer_unlock(self, 0, &contended);
+        }
+    }
+}
+
+/* With the lock held: move the tail so that `bytes` fit. 1: the lock is held and there is room.
+ * 0: an exception, and it is not. While it waits it does not hold the lock. */
+int rl_writer_make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t deadline) {
+    Blocked blocked = {-1, 0};
+    int contended;
+    rl_place want;
+    while (rl_room_short(&self->ring, a, bytes)) {
+        if (rl_room_find(&self->ring, a, bytes, &want) != RL_OK) {
+            rl_writer_unlock(self, 0, &contended);
+            return rl_writer_raise(self, "_corrupt");
+        }
+        if (RL_UNLIKELY(!rl_writer_sound(self))) { /* a walk over zeros */
+            rl_writer_unlock(self, 0, &contended);
+            return 0;
+        }
+        rl_room_announce(&self->ring, want);
+        int slot = rl_room_blocker(&self->ring, want.position);
+        if (slot < 0) {
+            if (!self->mapping->map.in_memory && !rl_writer_protect_commit(self, a, want)) {
+                rl_room_withdraw(&self->ring);
+                rl_writer_unlock(self, 0, &contended);
+                return 0;
+            }
+            RL_POINT(room_free);
+            rl_room_take(&self->ring, want);
+            break;
+        }
+        RL_POINT(room_blocked);
+        rl_writer_unlock(self, 0, &contended);
+        RL_POINT(room_unlocked);
+        int64_t now = rl_monotonic();
+        int asked = reap(self, slot, &blocked);
+        if (asked == 0 && now >= deadline) {
+            withdraw(self);
+            PyObject *result = PyObject_CallMethod((PyObject *)self, "_ring_full", "i", slot);
+            Py_XDECREF(result);
+            return 0;
+        }
+        int go_on = asked < 0    ? 0
+                    : asked > 0 ? rl_writer_usable(self) /* policy ran Python code: a fork, a close */
+                                : wait_for(self, slot, want.position, deadline - now);
+        if (!go_on || !rl_writer_lock(self, deadline)) {
+            PyObject *type, *value, *trace; /* withdrawing may not disturb what is being raised */
+            PyErr_Fetch(&type, &value, &trace);
+            withdraw(self);
+            PyErr_Restore(type, value, trace);
+            return 0;
+        }
+        if (rl_append_begin(&self->ring, a) != RL_OK) {
+            rl_writer_unlock(self, 0, &contended);
+            return rl_writer_raise(self, "_corrupt");
+        }
+    }
+    return 1;
+}
