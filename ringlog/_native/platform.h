@@ -120,10 +120,12 @@ typedef struct rl_patience {
     int64_t lull; /* ns not to look at all, since a busy writer was met each time */
 } rl_patience;
 
-/* Wait for something behind `position`, for at most `limit` ns and never more than 100 ms. 1: there is
+/* The part of waiting for something behind `position` that stays awake: look again and again, for at most `limit`
+ * ns and never more than 50 us. 1: there is something. */
+int rl_wait_awake(const rl_ring *ring, int64_t position, int64_t limit, int wait, rl_patience *patience);
+/* The other part, for at most `limit` ns and never more than 100 ms: asleep, or as `wait` says. 1: there is
  * something. */
-int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait, int announce, int first,
-                 rl_patience *patience);
+int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait, int announce, int first);
 /* Wait until the reader in `slot` needs nothing before `position`, at most `limit` ns, never over 5 ms. */
 void rl_wait_room(const rl_ring *ring, int slot, int64_t position, int64_t limit);
 /* Wait for a token for at most `limit` ns. 1: we have it. */

@@ -107,29 +107,32 @@ static int spin_behind(const rl_ring *ring, int64_t position, int64_t ns, int64_
     return found;
 }
 
-int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait, int announce, int first,
-                 rl_patience *patience) {
-    rl_header *h = ring->header;
+int rl_wait_awake(const rl_ring *ring, int64_t position, int64_t limit, int wait, rl_patience *patience) {
     int64_t *spin = &patience->spin;
+    if (wait == RL_WAIT_SPIN)
+        return spin_for(ring, position, limit < LONGEST_SPIN ? limit : LONGEST_SPIN, cores() < 2);
+    if (wait != RL_WAIT_ADAPTIVE || cores() < 2)
+        return 0;
+    if (*spin == 0)
+        *spin = LONGEST_SPIN / 4;
+    int found = spin_behind(ring, position, *spin < limit ? *spin : limit, &patience->lull);
+    *spin = found ? (*spin * 2 < LONGEST_SPIN ? *spin * 2 : LONGEST_SPIN)
+                  : (*spin / 2 > SHORTEST_SPIN ? *spin / 2 : SHORTEST_SPIN);
+    return found;
+}
+
+int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait, int announce, int first) {
+    rl_header *h = ring->header;
     if (limit > LONGEST_SLEEP)
         limit = LONGEST_SLEEP;
     if (limit <= 0)
         return rl_has_news(ring, position);
     if (wait == RL_WAIT_SPIN || wait == RL_WAIT_YIELD)
         return spin_for(ring, position, limit, wait == RL_WAIT_YIELD || cores() < 2);
-    if (wait == RL_WAIT_ADAPTIVE && first) {
-        if (*spin == 0)
-            *spin = LONGEST_SPIN / 4;
-        if (cores() > 1 && spin_behind(ring, position, *spin < limit ? *spin : limit, &patience->lull)) {
-            *spin = *spin * 2 < LONGEST_SPIN ? *spin * 2 : LONGEST_SPIN;
+    for (int k = 0; k < 2 && first && wait == RL_WAIT_ADAPTIVE; k++) {
+        sched_yield();
+        if (rl_has_news(ring, position))
             return 1;
-        }
-        *spin = *spin / 2 > SHORTEST_SPIN ? *spin / 2 : SHORTEST_SPIN;
-        for (int k = 0; k < 2; k++) {
-            sched_yield();
-            if (rl_has_news(ring, position))
-                return 1;
-        }
     }
     if (!announce) {
         nap(limit < POLL_INTERVAL ? limit : POLL_INTERVAL);
