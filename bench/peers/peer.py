@@ -1,0 +1,68 @@
+"""What a contestant looks like to the benchmarks: how it is opened, sent into and received from.
+
+A `Peer` lives in the runner's process and goes to the processes of one sender and N readers as an argument of
+spawn, so it holds plain values (and what multiprocessing knows how to hand over, such as its queues).
+
+- `opened()` makes in the runner's process whatever must be there before both ends: a server, a segment, a file.
+- `sending()` attaches as the one sender, and gives a `Sender`.
+- `receiving(index)` attaches as reader number `index`, and gives an iterator over what comes, in the peer's
+  fastest honest idiom: bytes or another buffer of the message's length, or None where there is nothing at this
+  moment (a peer that polls). The iterator blocks, or gives None, for ever: the harness knows when to stop.
+
+Fan-out is the sender's business: where a peer has no fan-out of its own, the sender sends to N channels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Sender:
+    """The two ways to send.
+
+    `one` sends one message and returns when it is accepted (a lossless peer waits for room; a lossy one drops).
+    `many(messages, count)` sends message k as `messages[k % len(messages)]`, in the fastest idiom; the
+    number of messages is a power of two, and `count` a multiple of 1,024.
+    """
+
+    one: Callable[[Any], object]
+    many: Callable[[Sequence[bytes], int], object]
+
+
+@dataclass
+class Peer:
+    """One contestant in one way of using it; `size` is the longest message, `readers` how many there will be."""
+
+    name: ClassVar[str]  # as in the tables: the library, and the idiom if there are several
+    library: ClassVar[str]  # the distribution, for its version; "python" for the standard library
+    needs: ClassVar[tuple[str, ...]] = ()  # modules; one that can't be imported makes a row that says so
+    lossless: ClassVar[bool] = True  # the sender waits for readers; otherwise losses are counted
+    waits: ClassVar[str] = "spins"  # "spins" or "sleeps" (or spins a little first) while nothing comes
+    most_readers: ClassVar[int] = 1 << 30
+    least_size: ClassVar[int] = 0
+    greatest_size: ClassVar[int] = 1 << 30
+    together: ClassVar[int] = 1  # events that one call sends or receives
+    folder: Path
+    size: int
+    readers: int
+    handles: Any = field(default=None)  # what `opened` made, if children need it
+
+    @property
+    def room(self) -> int:
+        """Bytes of buffer, the same for every peer that can be told: enough for 16 messages."""
+        return max(4 << 20, 1 << (16 * self.size - 1).bit_length())
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        yield
+
+    def sending(self) -> contextlib.AbstractContextManager[Sender]:
+        raise NotImplementedError
+
+    def receiving(self, index: int) -> contextlib.AbstractContextManager[Iterator[Any]]:
+        raise NotImplementedError

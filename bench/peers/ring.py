@@ -1,0 +1,93 @@
+"""ringlog itself, in each of its idioms: events one by one, in lists, and as arrays and batches."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
+from typing import Any, ClassVar
+
+import ringlog
+from bench.peers.peer import Peer, Sender
+
+DATA = attrgetter("data")
+
+
+class Ring(Peer):
+    """`append` to iteration, a Python object an event at both ends, checksums on."""
+
+    name = "ringlog"
+    library = "ringlog"
+    waits = "sleeps"
+    wait: ClassVar[str] = "adaptive"
+    verify: ClassVar[bool] = True
+
+    @property
+    def path(self) -> str:
+        return str(self.folder / "ring")
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        ringlog.create(self.path, self.room)
+        try:
+            yield
+        finally:
+            ringlog.unlink(self.path)
+
+    @contextlib.contextmanager
+    def sending(self) -> Iterator[Sender]:
+        with ringlog.Writer(self.path) as writer:
+            yield Sender(writer.append, self.all_of(writer))
+
+    def all_of(self, writer: ringlog.Writer) -> Callable[[Sequence[bytes], int], object]:
+        def many(messages: Sequence[bytes], count: int) -> None:
+            append = writer.append
+            for message in itertools.islice(itertools.cycle(messages), count):
+                append(message)
+
+        return many
+
+    @contextlib.contextmanager
+    def receiving(self, index: int) -> Iterator[Iterator[Any]]:
+        options: dict[str, Any] = {"lossless": True, "wait": self.wait, "verify": self.verify}
+        with ringlog.Reader(self.path, **options) as reader:
+            yield self.what_comes(reader)
+
+    def what_comes(self, reader: ringlog.Reader) -> Iterator[Any]:
+        return map(DATA, reader)
+
+
+class RingUnverified(Ring):
+    """The same, with the reader's own check of the checksum left out."""
+
+    name = "ringlog, verify=False"
+    verify = False
+
+
+class RingSpinning(Ring):
+    """The same, with a reader that never sleeps."""
+
+    name = "ringlog, spinning"
+    waits = "spins"
+    wait = "spin"
+
+
+class RingLists(Ring):
+    """`append_many` to `read_many`: lists of bytes in, lists of events out."""
+
+    name = "ringlog, append_many to read_many"
+    together = 1024
+
+    def all_of(self, writer: ringlog.Writer) -> Callable[[Sequence[bytes], int], object]:
+        def many(messages: Sequence[bytes], count: int) -> None:
+            step = max(1, min(self.together, self.room // 4 // (self.size + 16)))
+            source = itertools.islice(itertools.cycle(messages), count)
+            while batch := list(itertools.islice(source, step)):
+                writer.append_many(batch)
+
+        return many
+
+    def what_comes(self, reader: ringlog.Reader) -> Iterator[Any]:
+        lists = iter(lambda: reader.read_many(self.together, None), None)
+        return map(DATA, itertools.chain.from_iterable(lists))
