@@ -1,7 +1,7 @@
-"""One run of one contestant: a sender and N readers, each in its own process, every message counted and checked.
+"""How fast does one contestant carry messages from one sender to N readers, each in its own process?
 
-Before the clock starts the sender says hello until every reader has heard it, so that all are attached and
-have touched what they need. Then it sends `count` messages, 2 ** k different ones in turn, and every reader
+Every message is counted and checked. Before the clock starts the sender says hello until every reader has
+heard it, so that all are attached and have touched what they need. Then it sends `count` messages, 2 ** k different ones in turn, and every reader
 compares each with what it must be, whole. A lossless reader ends when it has all. To a lossy one the sender
 then says goodbye until it has heard it; what is missing between two messages is found by the number at the
 head of each, and what is missing altogether by counting.
@@ -28,7 +28,7 @@ PATIENCE = 60.0
 
 
 def messages(size: int) -> list[bytes]:
-    """2 ** k messages that differ, at most 4 MiB of them: number k, big-endian, in the first bytes of each."""
+    """2 ** k messages that differ, at most 4 MiB of them; each begins with its number, big-endian."""
     kinds = 1 << max(2, min(12, ((4 << 20) // max(size, 1)).bit_length() - 1))
     return [(k.to_bytes(4, "big") + k.to_bytes(4, "little") * (size // 4 + 1))[:size] for k in range(kinds)]
 
@@ -123,7 +123,7 @@ def _repeat(send: Callable[[Any], object], message: bytes, control: Connection) 
 
 @contextlib.contextmanager
 def process(target: Callable[..., None], *arguments: Any) -> Iterator[Connection]:
-    """A process with a connection to us as its last argument; it is killed if it is still there at the end."""
+    """A process with a connection to us as its last argument; killed if it is still there at the end."""
     ours, theirs = CONTEXT.Pipe()
     child = CONTEXT.Process(target=target, args=(*arguments, theirs))
     child.start()

@@ -3,11 +3,12 @@
 A `Peer` lives in the runner's process and goes to the processes of one sender and N readers as an argument of
 spawn, so it holds plain values (and what multiprocessing knows how to hand over, such as its queues).
 
-- `opened()` makes in the runner's process whatever must be there before both ends: a server, a segment, a file.
+- `opened()` makes in the runner's process what must be there before both ends: a server, a segment, a file.
 - `sending()` attaches as the one sender, and gives a `Sender`.
 - `receiving(index)` attaches as reader number `index`, and gives an iterator over what comes, in the peer's
-  fastest honest idiom: bytes or another buffer of the message's length, or None where there is nothing at this
-  moment (a peer that polls). The iterator blocks, or gives None, for ever: the harness knows when to stop.
+  fastest honest idiom: bytes or another buffer of the message's length, or None where there is nothing at
+  this moment (a peer that polls). The iterator blocks, or gives None, for ever: the harness knows when to
+  stop.
 
 Fan-out is the sender's business: where a peer has no fan-out of its own, the sender sends to N channels.
 """
@@ -25,7 +26,8 @@ from typing import Any, ClassVar
 class Sender:
     """The two ways to send.
 
-    `one` sends one message and returns when it is accepted (a lossless peer waits for room; a lossy one drops).
+    `one` sends one message and returns when it is accepted (a lossless peer waits for room, a lossy one
+    drops).
     `many(messages, count)` sends message k as `messages[k % len(messages)]`, in the fastest idiom; the
     number of messages is a power of two, and `count` a multiple of 1,024.
     """
@@ -36,7 +38,7 @@ class Sender:
 
 @dataclass
 class Peer:
-    """One contestant in one way of using it; `size` is the longest message, `readers` how many there will be."""
+    """One contestant in one way of using it; `size` is the longest message, `readers` how many there are."""
 
     name: ClassVar[str]  # as in the tables: the library, and the idiom if there are several
     library: ClassVar[str]  # the distribution, for its version; "python" for the standard library
