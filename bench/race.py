@@ -1,10 +1,10 @@
 """How fast does one contestant carry messages from one sender to N readers, each in its own process?
 
 Every message is counted and checked. Before the clock starts the sender says hello until every reader has
-heard it, so that all are attached and have touched what they need. Then it sends `count` messages, 2 ** k different ones in turn, and every reader
-compares each with what it must be, whole. A lossless reader ends when it has all. To a lossy one the sender
-then says goodbye until it has heard it; what is missing between two messages is found by the number at the
-head of each, and what is missing altogether by counting.
+heard it, so that all are attached and have touched what they need. Then it sends `count` messages, 2 ** k
+different ones in turn, and every reader compares each with what it must be, whole. A lossless reader ends
+when it has all. To a lossy one the sender then says goodbye until it has heard it; what is missing between
+two messages is found by the number at the head of each, and what is missing altogether by counting.
 """
 
 from __future__ import annotations
