@@ -1,7 +1,7 @@
-"""Is every message that came the one that was sent, whole and in its place? What each reader of a race asks.
+"""Is every message that came the one that was sent, whole and in its place?
 
-Messages are 2 ** k different ones in turn. One by one they are compared as bytes; whole batches as columns, by
-numpy, which compares every byte as well.
+What each reader of a race asks. Messages are 2 ** k different ones in turn. One by one they are compared as
+bytes; whole batches as columns, by numpy, which compares every byte as well.
 """
 
 from __future__ import annotations

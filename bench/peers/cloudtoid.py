@@ -1,4 +1,7 @@
-"""cloudtoid-interprocess: byte queues in shared memory. A message goes to one consumer: a queue for each reader."""
+"""cloudtoid-interprocess: byte queues in shared memory.
+
+A message goes to one consumer, so there is a queue for each reader.
+"""
 
 from __future__ import annotations
 

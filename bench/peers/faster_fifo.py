@@ -1,7 +1,7 @@
-"""faster-fifo: a queue in shared memory under a mutex. A message goes to one consumer: a queue for each reader.
+"""faster-fifo: a queue in shared memory under a mutex.
 
-It pickles unless it is given other functions: here `bytes`, which costs nothing for bytes going in, and one copy
-out of the receive buffer.
+A message goes to one consumer, so there is a queue for each reader. It pickles unless it is given other
+functions: here `bytes`, which costs nothing for bytes going in, and one copy out of the receive buffer.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Kickmsg(Peer):
 
     @property
     def region(self) -> str:
-        return f"/{self.folder.name}"
+        return f"/{self.folder.name}-peer"  # the folder lies in the same place
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:

@@ -23,7 +23,7 @@ class Membridge(Peer):
 
     @property
     def segment(self) -> str:
-        return f"/{self.folder.name}"
+        return f"/{self.folder.name}-peer"  # the folder lies in the same place
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
