@@ -1,9 +1,9 @@
 """How many events a second does ringlog bring to N readers, beside everything a user could pick instead?
 
-One sender, N readers, each in a process of its own; every reader counts and checks each message, order and every
-byte of it (bench/race.py). Measured from the first send to the last check of the last reader. The contestants of
-a cell, a size and a number of readers, take turns. How many messages a run has is found for each of them, so
-that it takes about as long as any other's: from a first short run, and then from its last one.
+One sender, N readers, each in a process of its own; every reader counts and checks each message, order and
+every byte of it (bench/race.py). Measured from the first send to the last check of the last reader. The
+contestants of a cell, a size and a number of readers, take turns. How many messages a run has is found for
+each of them, so that it takes about as long as any other's: from a first short run, and then from its last.
 
 A lossless contestant makes the sender wait, a lossy one drops: then `lost` says how much of what was sent a
 reader did not get, and its rate is what it got.
@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from bench import method, peers_report
 from bench.checks import messages
@@ -176,12 +177,15 @@ def main(argv: list[str]) -> int:
     ]
     rounds = rounds_of(cells, given.rounds, given.seconds, given.minutes)
     expected = sum(cost(c, r, given.seconds) for c, r in zip(cells, rounds, strict=True))
-    record = {
+    record: dict[str, Any] = {
         "machine": method.machine(given.dir),
         "versions": versions(peers),
         "parameters": {
-            **{"sizes": given.sizes, "readers": given.readers, "seconds": given.seconds},
-            **{"rounds": given.rounds, "only": given.only},
+            "sizes": given.sizes,
+            "readers": given.readers,
+            "seconds": given.seconds,
+            "rounds": given.rounds,
+            "only": given.only,
         },
     }
     print(f"{len(cells)} cells, {min(rounds)} to {max(rounds)} rounds, about {expected / 60:.0f} minutes\n")

@@ -55,9 +55,7 @@ class Peer:
     greatest_size: ClassVar[int] = 1 << 30
     together: ClassVar[int] = 1  # events that one call sends or receives, at most
     batches: ClassVar[bool] = False  # `receiving` gives numpy arrays, a row an event; lossless peers only
-    alone: ClassVar[str] = (
-        ""  # how it can send without a reader: "freely", "in bursts", "no", or "" (see above)
-    )
+    alone: ClassVar[str] = ""  # how it sends without a reader: "freely", "in bursts", "no", or ""
     folder: Path
     size: int
     readers: int
