@@ -1,11 +1,11 @@
 """What does a send cost the producer while nobody reads?
 
 Each sample is a process of its own that opens a contestant, warms it up (all of its room is written over
-twice) and then sends in its fastest idiom for a while: nanoseconds of wall time an event. Contestants that drop,
-overwrite, or skip who is not there, send freely. One that fills up sends bursts of half its room at most; what
-they left is taken out between them, outside the clock, by a reader in the same process that never waits. The
-contestants take turns. `append` is set against the best peer that sends one message a call, all others against
-the best one in any idiom.
+twice) and then sends in its fastest idiom for a while: nanoseconds of wall time an event. Contestants that
+drop, overwrite, or skip who is not there, send freely. One that fills up sends bursts of half its room at
+most; what they left is taken out between them, outside the clock, by a reader in the same process that never
+waits. The contestants take turns. Ringlog's `append` is set against the best peer that sends one message a
+call, batches against the best one in any idiom.
 """
 
 from __future__ import annotations
