@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -76,6 +77,9 @@ class Pace:
         step = min(kinds, 1024)
         return max(1, round(wanted / step)) * step
 
+    def knows(self, entry: Entry) -> bool:
+        return (entry.peer, entry.size) in self._seen
+
     def learn(self, entry: Entry, race: Race) -> None:
         self._seen[entry.peer, entry.size] = (race.count / race.seconds, entry.readers)
 
@@ -86,23 +90,26 @@ class Pace:
         return race.seconds > self.seconds / 3
 
 
-def once(referee: Referee, entry: Entry, pace: Pace) -> None:
-    """One sample, or one failure. A run that turns out much too short is repeated with more messages."""
+def once(referee: Referee, entry: Entry, pace: Pace, where: Path) -> None:
+    """One sample, or one failure.
+
+    A run that turns out much too short is repeated with more messages; the first of a size only sets the pace.
+    """
     for _ in range(4):
-        patience = pace.patience(entry)
-        arguments = (entry.peer, entry.size, entry.readers, pace.count(entry), patience)
+        known, patience = pace.knows(entry), pace.patience(entry)
+        arguments = (entry.peer, entry.size, entry.readers, pace.count(entry), patience, where)
         try:
             race: Race = referee.ask(run, *arguments, patience=patience)
         except Failed as failure:
             entry.failures.append(str(failure))
             return
         pace.learn(entry, race)
-        if pace.long_enough(race):
+        if known and pace.long_enough(race):
             break
     entry.samples.append(race)
 
 
-def run_cell(referee: Referee, entries: list[Entry], rounds: int, pace: Pace) -> None:
+def run_cell(referee: Referee, entries: list[Entry], rounds: int, pace: Pace, where: Path) -> None:
     """The contestants of one cell, in turns."""
     places = {f"{number}": entry for number, entry in enumerate(entries) if not entry.excuse}
     if not places:
@@ -112,7 +119,7 @@ def run_cell(referee: Referee, entries: list[Entry], rounds: int, pace: Pace) ->
             if entry.takes_part:
                 what = f"{entry.size:,} bytes, {entry.readers} readers, round {number}/{rounds}"
                 method.progress(f"{what}: {entry.peer.name}")
-                once(referee, entry, pace)
+                once(referee, entry, pace, where)
     method.progress("")
 
 
@@ -191,9 +198,9 @@ def main(argv: list[str]) -> int:
     print(f"{len(cells)} cells, {min(rounds)} to {max(rounds)} rounds, about {expected / 60:.0f} minutes\n")
     sys.stdout.flush()
     pace, rows, start = Pace(given.seconds), [], time.monotonic()
-    with Referee() as referee:
+    with tempfile.TemporaryDirectory(dir=given.dir, prefix="peers-") as where, Referee() as referee:
         for cell, count in zip(cells, rounds, strict=True):
-            run_cell(referee, cell, count, pace)
+            run_cell(referee, cell, count, pace, Path(where))
             cell_rows = peers_report.cell(cell)
             rows += cell_rows
             print(peers_report.table(cell_rows), flush=True)

@@ -85,12 +85,12 @@ def measure(
     notes = {peer.name: why for peer in peers if (why := excuse(peer, size, 1))}
     by_name = {peer.name: peer for peer in peers if peer.name not in notes}
     samples: dict[str, list[float]] = {name: [] for name in by_name}
-    with Referee() as referee:
+    with tempfile.TemporaryDirectory(dir=folder, prefix="producer-") as own, Referee() as referee:
         for number, order in enumerate(method.turns(list(by_name), rounds), start=1):
             for name in order:
                 method.progress(f"{size:,} bytes, round {number}/{rounds}: {name}")
                 try:
-                    arguments = (by_name[name], size, seconds, folder)
+                    arguments = (by_name[name], size, seconds, Path(own))
                     samples[name].append(referee.ask(cost, *arguments, patience=PATIENCE + 10 * seconds))
                 except Failed as failure:
                     notes[name] = str(failure)

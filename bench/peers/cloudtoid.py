@@ -68,7 +68,7 @@ class CloudtoidBatches(Cloudtoid):
 
     @contextlib.contextmanager
     def sending(self) -> Iterator[Sender]:
-        step = max(1, min(self.together, self.room // 4 // (self.size + 16)))
+        step = self.at_once
         with self.publishers() as publishers:
             sends = [publisher.try_send_batch for publisher in publishers]
 
