@@ -93,7 +93,8 @@ class Pace:
 def once(referee: Referee, entry: Entry, pace: Pace, where: Path) -> None:
     """One sample, or one failure.
 
-    A run that turns out much too short is repeated with more messages; the first of a size only sets the pace.
+    A run that turns out much too short is repeated with more messages; the first of a size only sets the
+    pace.
     """
     for _ in range(4):
         known, patience = pace.knows(entry), pace.patience(entry)
