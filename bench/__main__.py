@@ -15,6 +15,8 @@ VERBS = {
     "columns": "bench.columns",
     "frames": "bench.frames",
     "async_readers": "bench.async_readers",
+    "peers": "bench.against_peers",
+    "producer": "bench.producer",
 }
 
 
