@@ -1,0 +1,103 @@
+"""NATS core over loopback TCP, by nats-py: at most once, so a reader that falls far behind is cut off and loses.
+
+The server holds a fast sender back a little when a reader's queue is three quarters full; that queue has the room
+of the others, but not below what the server needs for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bench.peers import server
+from bench.peers.peer import Peer, Sender
+
+SUBJECT = "race"
+
+
+class Nats(Peer):
+    name = "NATS core"
+    library = "nats-py"
+    needs = ("nats",)
+    lossless = False
+    waits = "sleeps"
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        program = server.find("nats-server")
+        self.handles = server.free_port()
+        settings = {
+            "host": "127.0.0.1",
+            "port": self.handles,
+            "max_payload": self.size + 1024,
+            "max_pending": self.room,
+        }
+        path = self.folder / "nats.conf"
+        path.write_text(json.dumps(settings))
+        with server.running([program, "-c", str(path)], self.answers, self.folder / "nats.log"):
+            yield
+
+    def answers(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.handles), 1):
+            pass
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[tuple[asyncio.AbstractEventLoop, Any]]:
+        import nats
+
+        loop = asyncio.new_event_loop()
+        connect = nats.connect(
+            f"nats://127.0.0.1:{self.handles}", pending_size=self.room, reconnect_time_wait=0.01
+        )
+        client = loop.run_until_complete(connect)
+        try:
+            yield loop, client
+        finally:
+            loop.run_until_complete(client.close())
+            loop.close()
+
+    @contextlib.contextmanager
+    def sending(self) -> Iterator[Sender]:
+        with self.connected() as (loop, client):
+
+            async def send(source: Iterator[Any]) -> None:
+                """A publish returns when the message is in the client's buffer; a flush, when the server has it."""
+                publish = client.publish
+                for message in source:
+                    await publish(SUBJECT, message)
+                await client.flush()
+
+            def many(messages: Sequence[bytes], count: int) -> None:
+                loop.run_until_complete(send(itertools.islice(itertools.cycle(messages), count)))
+
+            yield Sender(lambda message: loop.run_until_complete(send(iter((message,)))), many)
+
+    @contextlib.contextmanager
+    def receiving(self, index: int) -> Iterator[Iterator[Any]]:
+        with self.connected() as (loop, client):
+            come: list[bytes] = []
+            waiting = False
+
+            async def take(message: Any) -> None:
+                come.append(message.data)
+                if waiting:
+                    loop.stop()  # at the end of this turn of the loop, in which all that is there is taken
+
+            loop.run_until_complete(client.subscribe(SUBJECT, cb=take))
+            loop.run_until_complete(client.flush())
+
+            def what_comes() -> Iterator[Any]:
+                nonlocal waiting
+                while True:
+                    yield from come
+                    come.clear()
+                    waiting = True
+                    loop.run_forever()
+                    waiting = False
+
+            yield what_comes()
