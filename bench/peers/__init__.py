@@ -8,13 +8,36 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from bench.peers.iceoryx import Iceoryx, IceoryxEvent
+from bench.peers.nats import Nats
+from bench.peers.nng import NngPub, NngPush
 from bench.peers.peer import Peer, Sender
 from bench.peers.pipe import Pipe
+from bench.peers.redis import Redis
 from bench.peers.ring import Ring, RingLists, RingSpinning, RingUnverified
+from bench.peers.zenoh import Zenoh, ZenohShared
+from bench.peers.zeromq import ZmqPub, ZmqPush, ZmqXPub
 
 __all__ = ["PEERS", "Peer", "Sender", "missing"]
 
-PEERS: tuple[type[Peer], ...] = (Ring, RingUnverified, RingSpinning, RingLists, Pipe)
+PEERS: tuple[type[Peer], ...] = (
+    Ring,
+    RingUnverified,
+    RingSpinning,
+    RingLists,
+    Pipe,
+    Iceoryx,
+    IceoryxEvent,
+    ZmqXPub,
+    ZmqPub,
+    ZmqPush,
+    NngPush,
+    NngPub,
+    Zenoh,
+    ZenohShared,
+    Redis,
+    Nats,
+)
 
 
 def missing(peer: type[Peer]) -> tuple[str, ...]:

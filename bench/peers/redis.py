@@ -1,8 +1,8 @@
-"""Redis streams over a Unix socket, by redis-py (with hiredis if it is installed): pipelined XADD, blocking XREAD.
+"""Redis streams over a Unix socket, by redis-py (faster with hiredis): pipelined XADD, blocking XREAD.
 
 A stream that nobody trims takes all memory, and one trimmed by MAXLEN loses what a reader has not read. So
-the readers say where they are, in the same round trip as their next XREAD; the sender reads that and trims in the
-same round trip as its next XADDs, and waits when the slowest reader is a room behind.
+the readers say where they are, in the same round trip as their next XREAD; the sender reads that and trims
+in the same round trip as its next XADDs, and waits when the slowest reader is a room behind.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Zenoh between two peers over a Unix socket, its messages in the socket or in shared memory.
 
-The publisher blocks on congestion, the subscriber's channel blocks when it is full. `many` lets zenoh put messages
-together, as it does by default; `one` goes by a publisher that is declared `express`, so it does not wait.
+The publisher blocks on congestion, the subscriber's channel blocks when it is full. `many` lets zenoh put
+messages together, as it does by default; `one` goes by a publisher that is declared `express`, so that it
+does not wait for others.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import contextlib
 import fcntl
 import itertools
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -107,8 +107,23 @@ class ZenohShared(Zenoh):
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        before = set(SEGMENTS.iterdir())
+        """At the end, remove the segments that came meanwhile and whose owner is gone.
+
+        Zenoh itself removes what others have left, but not before its next start.
+        """
+        before = set(SEGMENTS.glob("*.zenoh"))
         try:
             yield
         finally:
-            print([p for p in SEGMENTS.iterdir() if p not in before])
+            for path in set(SEGMENTS.glob("*.zenoh")) - before:
+                remove_orphan(path)
+
+
+def remove_orphan(path: Path) -> None:
+    """Who uses a segment holds a lock on its file."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        path.unlink()
