@@ -15,7 +15,6 @@ from typing import Any
 from bench.peers import fan_out
 from bench.peers.peer import Peer, Sender
 
-
 LARGE = 256 << 10  # bytes; from here on sending without a copy is worth its bookkeeping
 
 
