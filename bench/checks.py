@@ -18,8 +18,12 @@ HELLO, GOODBYE = b"\xfe", b"\xff"  # the first byte; that of a message is below 
 
 
 def messages(size: int) -> list[bytes]:
-    """2 ** k messages that differ, at most 4 MiB of them; each begins with its number, big-endian."""
-    kinds = 1 << max(2, min(12, ((4 << 20) // max(size, 1)).bit_length() - 1))
+    """2 ** k messages that differ, each beginning with its number, big-endian.
+
+    256 KiB of them, but four at least: what a sender has just made and what a reader compares with stand in
+    their caches, so that the way between them is what is measured.
+    """
+    kinds = 1 << max(2, min(12, ((256 << 10) // max(size, 1)).bit_length() - 1))
     return [(k.to_bytes(4, "big") + k.to_bytes(4, "little") * (size // 4 + 1))[:size] for k in range(kinds)]
 
 
