@@ -15,6 +15,8 @@ VERBS = {
     "columns": "bench.columns",
     "frames": "bench.frames",
     "async_readers": "bench.async_readers",
+    "scale": "bench.scale",
+    "report": "bench.report",
 }
 
 
