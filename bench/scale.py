@@ -37,16 +37,36 @@ Lines = dict[str, list[Shape]]
 
 
 @dataclass(frozen=True)
+class Measure:
+    """What of a run is asked."""
+
+    field: str  # of Run
+    unit: str
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The factor that is varied."""
+
+    label: str
+    x: list[int]
+
+
+@dataclass(frozen=True)
 class Series:
-    """One question: what of a run is asked, and which shapes are its lines."""
+    """One question; its lines have a shape for each x."""
 
     name: str
     question: str
-    field: str  # of Run
-    unit: str
-    x_label: str
-    x: list[int]
+    measure: Measure
+    axis: Axis
     lines: Lines
+
+
+RATE = Measure("rate", "events/s")
+CPU = Measure("producer_cpu", "ns of CPU an event")
+LOST = Measure("lost", "part lost")
+HAD = Measure("huge", "part of the ring")
 
 
 def by_readers(counts: list[int], kinds: tuple[bool, ...] = (True, False)) -> Lines:
@@ -88,47 +108,30 @@ def by_pages() -> Lines:
 
 def series(huge: bool) -> list[Series]:
     """All questions; those about huge pages only where they can be had."""
-    rate, cpu = ("rate", "events/s"), ("producer_cpu", "ns of CPU an event")
-    readers = ("readers", READERS, by_readers(READERS))
-    ring = ("bytes of the ring", CAPACITIES, by_capacity(1))
-    size = ("bytes an event", SIZES, by_size())
+    readers, size = Axis("readers", READERS), Axis("bytes an event", SIZES)
+    ring, large = Axis("bytes of the ring", CAPACITIES), Axis("bytes of the ring", LARGE)
+    some, some_lossy = Axis("readers", READERS[1:]), by_readers(READERS[1:], (False,))
+    rings = by_capacity(1) | by_capacity(0)
+    pages = by_pages()
     asked = [
-        Series("readers_rate", "What does each reader get when there are more of them?", *rate, *readers),
-        Series("readers_producer", "What does a reader cost the producer?", *cpu, *readers),
-        Series(
-            "readers_lost",
-            "What do readers lose that nobody waits for?",
-            "lost",
-            "part lost",
-            "readers",
-            READERS[1:],
-            by_readers(READERS[1:], (False,)),
+        (
+            "readers_rate",
+            "What does each reader get when there are more?",
+            RATE,
+            readers,
+            by_readers(READERS),
         ),
-        Series("ring_rate", "How much faster is a ring that the caches hold?", *rate, *ring),
-        Series(
-            "ring_producer",
-            "What does the size of the ring cost the producer?",
-            *cpu,
-            *ring[:2],
-            by_capacity(1) | by_capacity(0),
-        ),
-        Series("size_rate", "How many events of each size go through a ring of 64 MiB?", *rate, *size),
-        Series("size_producer", "What does the size of an event cost the producer?", *cpu, *size),
+        ("readers_producer", "What does a reader cost the producer?", CPU, readers, by_readers(READERS)),
+        ("readers_lost", "What do readers lose that nobody waits for?", LOST, some, some_lossy),
+        ("ring_rate", "How much faster is a ring that the caches hold?", RATE, ring, by_capacity(1)),
+        ("ring_producer", "What does the size of the ring cost the producer?", CPU, ring, rings),
+        ("size_rate", "How many events of each size go through a ring of 64 MiB?", RATE, size, by_size()),
+        ("size_producer", "What does the size of an event cost the producer?", CPU, size, by_size()),
+        ("pages_rate", "What do huge pages bring?", RATE, large, pages),
+        ("pages_producer", "What do huge pages save the producer?", CPU, large, pages),
+        ("pages_had", "How much of the ring lay in huge pages?", HAD, large, pages),
     ]
-    if huge:
-        pages = ("bytes of the ring", LARGE, by_pages())
-        asked += [
-            Series("pages_rate", "What do huge pages bring?", *rate, *pages),
-            Series("pages_producer", "What do huge pages save the producer?", *cpu, *pages),
-            Series(
-                "pages_had",
-                "How much of the ring lay in huge pages?",
-                "huge",
-                "part of the ring",
-                *pages,
-            ),
-        ]
-    return asked
+    return [Series(*each) for each in asked if huge or each[4] is not pages]
 
 
 @contextlib.contextmanager
@@ -157,7 +160,7 @@ def told(asked: Series, samples: dict[Shape, list[Run]]) -> dict[str, Any]:
     """A series as it is saved: medians and quartiles of each line, in the order of x."""
     lines = []
     for label, shapes in asked.lines.items():
-        taken = [[getattr(run, asked.field) for run in samples[shape]] for shape in shapes]
+        taken = [[getattr(run, asked.measure.field) for run in samples[shape]] for shape in shapes]
         spreads = [method.Spread.of(each) for each in taken]
         lines.append(
             {
@@ -168,12 +171,19 @@ def told(asked: Series, samples: dict[Shape, list[Run]]) -> dict[str, Any]:
                 "samples": taken,
             }
         )
-    names = ("name", "question", "unit", "x", "x_label")
-    return {**{name: getattr(asked, name) for name in names}, "lines": lines}
+    return {
+        "name": asked.name,
+        "question": asked.question,
+        "unit": asked.measure.unit,
+        "x": asked.axis.x,
+        "x_label": asked.axis.label,
+        "lines": lines,
+    }
 
 
-def first_two(lines: Lines) -> Lines:
-    return {label: shapes[:2] for label, shapes in lines.items()}
+def first_two(asked: Series) -> Series:
+    lines = {label: shapes[:2] for label, shapes in asked.lines.items()}
+    return replace(asked, axis=replace(asked.axis, x=asked.axis.x[:2]), lines=lines)
 
 
 def number(value: float) -> str:
@@ -218,7 +228,7 @@ def main(argv: list[str]) -> int:
             folders[True] = huge
         asked = series(True in folders)
         if given.quick:
-            asked = [replace(each, x=each.x[:2], lines=first_two(each.lines)) for each in asked]
+            asked = [first_two(each) for each in asked]
         shapes = dict.fromkeys(shape for each in asked for line in each.lines.values() for shape in line)
         runners: Crew = stack.enter_context(crew(max(READERS), folders))
         names = {str(shape): shape for shape in shapes}

@@ -1,9 +1,9 @@
 """What do all the saved results look like, as plots, on one page and in the README?
 
-Nothing is measured here. Read are the records in bench/results/*.json; what is not there is left out. Written are
-bench/results/plots/*.svg and *.png, bench/results/index.html, and the tables of README.md between
-`<!-- bench:NAME -->` and `<!-- /bench:NAME -->`. With `--check` nothing is written: it fails if the README says
-something other than the records.
+Nothing is measured here. Read are the records in bench/results/*.json; what is not there is left out. Written
+are bench/results/plots/*.svg and *.png, bench/results/index.html, and the tables of README.md between
+`<!-- bench:NAME -->` and `<!-- /bench:NAME -->`. With `--check` nothing is written: it fails if the README
+says something other than the records.
 """
 
 from __future__ import annotations

@@ -1,0 +1,46 @@
+"""What a part of the page consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bench.report import words
+from bench.report.drawing import Dots, Line, Lines, Plot
+from bench.report.records import Bar, Cell
+from bench.report.tables import Table
+
+__all__ = ["Bar", "Cell", "Dots", "Line", "Lines", "Plot", "Section", "cost", "duration_us", "share"]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, a paragraph on what is measured and how, plots, and the figures beneath them."""
+
+    verb: str
+    title: str
+    text: str
+    plots: Sequence[Plot] = ()
+    tables: Sequence[tuple[str, Table]] = ()
+    bars: Sequence[Bar] = ()
+    remarks: Sequence[str] = field(default=())
+
+
+def cost(cell: Cell) -> str:
+    """What a figure cost and lost, so that nobody is flattered."""
+    said = [f"lost {words.part(cell.lost)}"] if cell.lost else []
+    if cell.sender is not None and cell.reader is not None:
+        said.append(f"CPU {words.figures(cell.sender)} + {words.figures(cell.reader)} ns")
+    return ", ".join(said)
+
+
+def duration_us(us: float) -> str:
+    return words.duration(1e3 * us)
+
+
+def share(ours: Sequence[Cell], theirs: Sequence[Cell]) -> str:
+    """How many times as much ours do as the best of the others, in words."""
+    if not ours or not theirs:
+        return ""
+    ratio = max(cell.value for cell in ours) / max(cell.value for cell in theirs)
+    return f"{words.figures(ratio)} times"
