@@ -23,11 +23,13 @@ def peers(record: Record) -> Section:
         if panels:
             told = times(record, sizes[0], n)
             to = "one reader" if n == 1 else f"each of {n} readers"
-            title = f"To {to}: ringlog carries {told} the best peer's {words.size(sizes[0])} messages"
+            title = f"To {to}: {told} {words.size(sizes[0])} messages as the best peer, one at a time"
             plots.append(Plot(f"peers-{n}", title if told else f"Throughput to {to}", panels))
     growth = [panel for size in sizes[:4] if (panel := by_readers(rows, size, counts))]
-    if growth and len(counts) > 1:
-        plots.append(Plot("peers-readers", "What each reader gets as more of them listen", growth))
+    grows = growth and len(counts) > 1
+    growth_plots = (
+        [Plot("peers-readers", "What each reader gets as more of them listen", growth)] if grows else []
+    )
     return Section(
         "peers",
         "Against its peers",
@@ -36,22 +38,23 @@ def peers(record: Record) -> Section:
         "messages: what it lost stands beside it, with the processor time of sender and reader for each "
         "message sent. Of each peer the idiom that was fastest there; the thick line is the middle half "
         "of the rounds.",
-        plots,
+        plots[:1] + growth_plots,
         [("Messages a second that reach each reader", tables.peers(record)), ("Every row", every(rows))],
         bars(record),
         [f"{name}: {note}" for name, note in notes(rows).items()],
+        plots[1:],
     )
 
 
 def times(record: Record, size: int, readers: int) -> str:
-    """Ours against theirs, an event at a time on both sides: lists and arrays are another matter."""
+    """Ours against theirs, one at a time and with checksums: lists and arrays are another matter."""
     cells = best_of_each(record["rows"], size, readers)
     ours = [cell for cell in cells if cell.ours and single(cell)]
     return share(ours, [cell for cell in cells if not cell.ours])
 
 
 def single(cell: Cell) -> bool:
-    return not any(word in cell.name for word in ("many", "array", "batch", "list"))
+    return not any(word in cell.name for word in ("many", "array", "batch", "list", "verify=False"))
 
 
 def by_readers(rows: list[Record], size: int, counts: list[int]) -> Lines | None:
@@ -77,7 +80,7 @@ def by_readers(rows: list[Record], size: int, counts: list[int]) -> Lines | None
         "readers",
         "messages/s a reader",
         lines,
-        words.figures,
+        "{:g}".format,
         words.count,
         named_at_end=True,
         ticks=counts,
@@ -149,8 +152,7 @@ def latency(record: Record) -> Section:
                     )
                 )
         if panels:
-            how = "spins" if waits == "spins" else "sleeps"
-            title = f"One way to a reader that {how}{best(rows, waits)}"
+            title = f"To a reader that {waits}{best(rows, waits)}"
             plots.append(Plot(f"latency-{waits}", title, panels))
     for rate in tables.rates_of(rows):
         at = [row for row in rows if row.get("rate") == rate]
@@ -177,18 +179,12 @@ def best(rows: list[Record], waits: str) -> str:
     rate = tables.usual_rate(rows)
     at = [row for row in rows if (row.get("rate"), row.get("waits", "spins")) == (rate, waits)]
     sides = [
-        min(
-            (p50, str(r["peer"]))
-            for r in at
-            if is_ours(r) is ours and (p50 := middle(r.get("p50"))) is not None
-        )
-        for ours in (True, False)
-        if any(is_ours(r) is ours and middle(r.get("p50")) is not None for r in at)
+        [p50 for r in at if is_ours(r) is ours and (p50 := middle(r.get("p50")))] for ours in (True, False)
     ]
-    if len(sides) < 2:
+    if not all(sides):
         return ""
-    (ours, _), (theirs, name) = sides
-    return f": half within {words.duration(ours)}; best peer {words.duration(theirs)} ({name})"
+    ours, theirs = (words.duration(min(side)) for side in sides)
+    return f": half within {ours}, the best peer's within {theirs}, at {rate:,} a second"
 
 
 def curve(row: Record) -> Line:

@@ -20,6 +20,7 @@ matplotlib.use("Agg")
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from bench.report.records import Cell
 
@@ -126,11 +127,10 @@ def drawn(plot: Plot, machine: str) -> Figure:
     heights = [max(height(panel) for panel in row) for row in rows]
     edge = 0.95  # inches for the title and the small print
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDE, sum(heights) + edge), layout="constrained")
         share = edge / (sum(heights) + edge)
-        figure.get_layout_engine().set(  # type: ignore[union-attr]
-            rect=(0.008, 0.32 * share, 0.984, 1 - share), w_pad=0.12, h_pad=0.1
-        )
+        room = (0.008, 0.32 * share, 0.984, 1 - share)
+        layout = ConstrainedLayoutEngine(rect=room, w_pad=0.12, h_pad=0.1)
+        figure = Figure(figsize=(WIDE, sum(heights) + edge), layout=layout)
         figure.text(0.012, 1 - 0.33 * share, plot.title, size=14, weight="bold", va="center")
         figure.text(0.012, 0.16 * share, machine, size=7, color=ROLES["soft"], va="center")
         grid = figure.add_gridspec(len(rows), across, height_ratios=heights)
@@ -155,7 +155,12 @@ def scaled(axis: Any, form: Format) -> None:
     steps = (1.0,) if high / low > 300 else (1.0, 3.0) if high / low > 12 else (1.0, 2.0, 5.0)
     axis.set_major_locator(ticker.LogLocator(10, steps))
     axis.set_minor_locator(ticker.NullLocator())
-    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: re.sub(r"\.0+(?!\d)", "", form(value))))
+    axis.set_major_formatter(plain(form))
+
+
+def plain(form: Format) -> ticker.FuncFormatter:
+    """Figures at an axis: without the noughts that say how exact a measured one is."""
+    return ticker.FuncFormatter(lambda value, _: re.sub(r"\.0+(?!\d)", "", form(value)))
 
 
 def draw_dots(axes: Axes, panel: Dots) -> None:
@@ -164,7 +169,8 @@ def draw_dots(axes: Axes, panel: Dots) -> None:
     least, most = min(values), max(values)
     room = max(most / least, 3.0)
     axes.set_xscale("log")
-    axes.set_xlim(least / room**0.12, most * room**0.62)  # the figures stand behind the dots
+    words = any(panel.beside(cell) for cell in cells)
+    axes.set_xlim(least / room**0.1, most * room ** (1.0 if words else 0.3))  # figures stand behind the dots
     axes.set_ylim(len(cells) - 0.4, -0.6)
     for place, (cell, value) in enumerate(zip(cells, values, strict=True)):
         role = ROLES["ours" if cell.ours else "theirs"]
@@ -174,7 +180,7 @@ def draw_dots(axes: Axes, panel: Dots) -> None:
             axes.plot([low, high], [place, place], color=role, lw=5, alpha=0.35, zorder=2)
         face = ROLES["paper"] if cell.lost else role
         axes.plot([value], [place], "o", ms=6.5, mec=role, mew=1.6, mfc=face, zorder=3)
-        text = axes.annotate(
+        axes.annotate(
             panel.form(cell.value),
             (value, place),
             (8, 0),
@@ -182,12 +188,11 @@ def draw_dots(axes: Axes, panel: Dots) -> None:
             va="center",
             size=8.5,
             weight="bold" if cell.ours else "normal",
+        ).set_in_layout(False)
+        end = axes.get_yaxis_transform()
+        axes.text(
+            1, place, panel.beside(cell), transform=end, ha="right", va="center", size=7, color=ROLES["soft"]
         )
-        if words := panel.beside(cell):
-            axes.annotate(
-                words, (1, 0.5), (6, 0), xycoords=text, textcoords="offset points", va="center", size=7,
-                color=ROLES["soft"],
-            )  # fmt: skip
     axes.set_yticks(range(len(cells)), [shortened(cell.name) for cell in cells])
     for label, cell in zip(axes.get_yticklabels(), cells, strict=True):
         label.set_color(ROLES["ours"] if cell.ours else ROLES["ink"])
@@ -197,7 +202,9 @@ def draw_dots(axes: Axes, panel: Dots) -> None:
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     scaled(axes.xaxis, panel.form)
-    axes.set_xlabel(panel.unit, size=8)
+    axes.set_xticks([tick for tick in axes.get_xticks() if least / 3 <= tick <= most * 2])
+    axes.set_xlim(least / room**0.1, most * room ** (1.0 if words else 0.3))
+    axes.set_xlabel(panel.unit, size=8, loc="left")
 
 
 def shortened(name: str) -> str:
@@ -238,7 +245,7 @@ def draw_lines(axes: Axes, panel: Lines) -> None:
         scaled(axes.yaxis, panel.y_form)
     else:
         axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: panel.y_form(value)))
+        axes.yaxis.set_major_formatter(plain(panel.y_form))
     for where, words in panel.marks:
         axes.axvline(where, color=ROLES["soft"], lw=0.9, ls=":")
         axes.annotate(words, (where, 1), (3, -2), xycoords=("data", "axes fraction"),
@@ -254,6 +261,12 @@ def draw_lines(axes: Axes, panel: Lines) -> None:
 
 def name_ends(axes: Axes, lines: Sequence[Line]) -> None:
     """Each line's name beside its last point, moved apart where two would lie on each other."""
+    last = max(line.x[-1] for line in lines)
+    for line in lines:
+        if line.x[-1] < last:  # it ends before the others, and is named there
+            axes.annotate(line.label, (line.x[-1], line.y[-1]), (5, 6), textcoords="offset points", size=7.5,
+                          color=ROLES["soft"])  # fmt: skip
+    lines = [line for line in lines if line.x[-1] == last]
     to_axes = axes.transData + axes.transAxes.inverted()
     ends = sorted((float(to_axes.transform((line.x[-1], line.y[-1]))[1]), line.label, line) for line in lines)
     gap = 0.052
@@ -267,9 +280,10 @@ def name_ends(axes: Axes, lines: Sequence[Line]) -> None:
     for place, (_, label, line) in zip(places, ends, strict=True):
         axes.annotate(
             shortened(label), (line.x[-1], line.y[-1]), (1.03, place), textcoords="axes fraction",
-            va="center", size=7.5, color=ROLES["ours" if line.role == "ours" else "soft"], annotation_clip=False,
+            va="center", size=7.5, color=ROLES["ours" if line.role == "ours" else "soft"],
+            annotation_clip=False,
             weight="bold" if line.role == "ours" else "normal",
-            arrowprops={"arrowstyle": "-", "color": ROLES["grid"], "lw": 0.8, "shrinkA": 0, "shrinkB": 3},
+            arrowprops={"arrowstyle": "-", "color": ROLES["grid"], "lw": 0.8, "relpos": (0, 0.5)},
         )  # fmt: skip
 
 

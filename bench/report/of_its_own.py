@@ -60,7 +60,7 @@ def panel(each: Record, caches: Mapping[str, int]) -> Lines:
             role, dashed = ("ours", "second")[place], False
         lines.append(Line(line["label"], each["x"], line["median"], line["low"], line["high"], role, dashed))
     in_bytes = "bytes" in each["x_label"]
-    form: Format = words.size if in_bytes else words.figures
+    form: Format = words.size if in_bytes else "{:g}".format
     if 0 in each["x"]:  # a log axis has no place for nothing, so each x has the next place
         lines = [Line(ln.label, range(len(ln.x)), ln.y, ln.low, ln.high, ln.role, ln.dashed) for ln in lines]
         named = dict(enumerate(each["x"]))
@@ -92,7 +92,7 @@ def panel(each: Record, caches: Mapping[str, int]) -> Lines:
 
 
 def series_table(each: Record) -> tables.Table:
-    form = words.size if "bytes" in each["x_label"] else words.figures
+    form: Format = words.size if "bytes" in each["x_label"] else "{:g}".format
     y = words.part if each["unit"].startswith("part") else words.count
     head = [f"{each['x_label']} \\ {each['unit']}", *(line["label"] for line in each["lines"])]
     return head, [

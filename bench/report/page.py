@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.report import against_peers, of_its_own
 from bench.report.drawing import DARK, ROLES, drawn, inlined, save
 from bench.report.records import Bar, Record
-from bench.report.section import Section
+from bench.report.section import Plot, Section
 from bench.report.tables import Table
 
 SECTIONS: dict[str, Callable[[Record], Section]] = {
@@ -85,10 +85,11 @@ def small_print(record: Record) -> str:
 def part(section: Section, record: Record, plots: Path) -> str:
     said = [f'<section id="{section.verb}"><h2>{html.escape(section.title)}</h2>']
     said.append(f"<p>{html.escape(section.text)}</p>")
-    for plot in section.plots:
-        figure = drawn(plot, small_print(record))
-        save(figure, plots, plot.name)
-        said.append(f"<figure>{inlined(figure, html.escape(plot.title, quote=True))}</figure>")
+    said += [shown(plot, record, plots) for plot in section.plots]
+    said += [
+        f"<details><summary>{html.escape(plot.title)}</summary>{shown(plot, record, plots)}</details>"
+        for plot in section.more
+    ]
     for place, (title, table) in enumerate(section.tables):
         if table[1]:
             opened = " open" if place == 0 and len(table[1]) < 12 else ""
@@ -102,6 +103,13 @@ def part(section: Section, record: Record, plots: Path) -> str:
         f'<p class="small">{command} {html.escape(versions)}<br>{html.escape(small_print(record))}</p>'
     )
     return "".join(said) + "</section>\n"
+
+
+def shown(plot: Plot, record: Record, folder: Path) -> str:
+    """A plot as a file of its own, and as a part of the page."""
+    figure = drawn(plot, small_print(record))
+    save(figure, folder, plot.name)
+    return f"<figure>{inlined(figure, html.escape(plot.title, quote=True))}</figure>"
 
 
 def as_html(table: Table) -> str:

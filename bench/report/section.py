@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bench.report import words
 from bench.report.drawing import Dots, Line, Lines, Plot
@@ -23,14 +23,15 @@ class Section:
     plots: Sequence[Plot] = ()
     tables: Sequence[tuple[str, Table]] = ()
     bars: Sequence[Bar] = ()
-    remarks: Sequence[str] = field(default=())
+    remarks: Sequence[str] = ()
+    more: Sequence[Plot] = ()  # plots that are shown when asked for
 
 
 def cost(cell: Cell) -> str:
     """What a figure cost and lost, so that nobody is flattered."""
     said = [f"lost {words.part(cell.lost)}"] if cell.lost else []
     if cell.sender is not None and cell.reader is not None:
-        said.append(f"CPU {words.figures(cell.sender)} + {words.figures(cell.reader)} ns")
+        said.append(f"CPU {cell.sender:,.0f} + {cell.reader:,.0f} ns")
     return ", ".join(said)
 
 
@@ -43,4 +44,4 @@ def share(ours: Sequence[Cell], theirs: Sequence[Cell]) -> str:
     if not ours or not theirs:
         return ""
     ratio = max(cell.value for cell in ours) / max(cell.value for cell in theirs)
-    return f"{words.figures(ratio)} times"
+    return f"{words.figures(ratio)} times as many"
