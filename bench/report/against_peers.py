@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.report import tables, words
 from bench.report.records import Record, bars, best_of_each, is_ours, middle, notes
-from bench.report.section import Cell, Dots, Line, Lines, Plot, Section, cost, share
+from bench.report.section import COST, Cell, Dots, Line, Lines, Plot, Section, share
 
 
 def peers(record: Record) -> Section:
@@ -62,9 +62,7 @@ def by_readers(rows: list[Record], size: int, counts: list[int]) -> Lines | None
     for n in counts:
         for cell in best_of_each(rows, size, n):
             if not cell.ours or cell.name == "ringlog":
-                library = str(cell.row.get("library") or cell.name)
-                name = cell.name if cell.ours or library == "python" else library
-                found.setdefault(name, []).append((n, cell))
+                found.setdefault(cell.contestant, []).append((n, cell))
     lines = [
         Line(name, [n for n, _ in at], [c.value for _, c in at], role="ours" if at[0][1].ours else "theirs",
              low=[(c.spread or (c.value,) * 2)[0] for _, c in at],
@@ -222,14 +220,14 @@ def idle(record: Record) -> Section:
         if (value := middle(row.get("wake_p50"))) is not None
     ]
 
-    def beside(cell: Cell) -> str:
-        return "" if (slow := middle(cell.row.get("wake_p99"))) is None else f"p99 {words.duration(slow)}"
+    def slowest(cell: Cell) -> str:
+        return "" if (slow := middle(cell.row.get("wake_p99"))) is None else words.duration(slow)
 
     panels = [
         Dots("While nothing comes", "% of a core, log scale", sorted(cells, key=lambda c: c.value),
              lambda value: f"{value:.2g} %" if value < 10 else f"{value:.0f} %"),
         Dots("When something comes", "to wake, median, log scale", sorted(wakes, key=lambda c: c.value),
-             words.duration, beside),
+             words.duration, (("p99", slowest),)),
     ]  # fmt: skip
     ours = [cell for cell in cells if cell.ours and cell.row.get("waits") != "spins"]
     title = "What waiting costs, and how fast it ends"

@@ -78,7 +78,7 @@ class Dots:
     unit: str
     cells: Sequence[Cell]
     form: Format
-    beside: Callable[[Cell], str] = lambda cell: ""  # a few words in small print after the figure
+    columns: Sequence[tuple[str, Callable[[Cell], str]]] = ()  # in small print to the right of the scale
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,14 @@ def drawn(plot: Plot, machine: str) -> Figure:
         room = (0.008, 0.32 * share, 0.984, 1 - share)
         layout = ConstrainedLayoutEngine(rect=room, w_pad=0.12, h_pad=0.1)
         figure = Figure(figsize=(WIDE, sum(heights) + edge), layout=layout)
-        figure.text(0.012, 1 - 0.33 * share, plot.title, size=14, weight="bold", va="center")
+        figure.text(
+            0.012,
+            1 - 0.33 * share,
+            plot.title,
+            size=min(14, 1100 / len(plot.title)),
+            weight="bold",
+            va="center",
+        )
         figure.text(0.012, 0.16 * share, machine, size=7, color=ROLES["soft"], va="center")
         grid = figure.add_gridspec(len(rows), across, height_ratios=heights)
         for y, row in enumerate(rows):
@@ -149,11 +156,11 @@ def height(panel: Dots | Lines) -> float:
     return 0.95 + 0.27 * len(panel.cells) if isinstance(panel, Dots) else 3.5
 
 
-def scaled(axis: Any, form: Format) -> None:
+def scaled(axis: Any, form: Format, most: int = 9) -> None:
     """A log axis that has figures at its powers of ten, or more often where it is short."""
     low, high = axis.get_view_interval()
     steps = (1.0,) if high / low > 300 else (1.0, 3.0) if high / low > 12 else (1.0, 2.0, 5.0)
-    axis.set_major_locator(ticker.LogLocator(10, steps))
+    axis.set_major_locator(ticker.LogLocator(10, steps, numticks=most))
     axis.set_minor_locator(ticker.NullLocator())
     axis.set_major_formatter(plain(form))
 
@@ -169,8 +176,8 @@ def draw_dots(axes: Axes, panel: Dots) -> None:
     least, most = min(values), max(values)
     room = max(most / least, 3.0)
     axes.set_xscale("log")
-    words = any(panel.beside(cell) for cell in cells)
-    axes.set_xlim(least / room**0.1, most * room ** (1.0 if words else 0.3))  # figures stand behind the dots
+    limits = least / room**0.1, most * room**0.1 * max(room, 30.0) ** 0.45  # figures stand behind the dots
+    axes.set_xlim(*limits)
     axes.set_ylim(len(cells) - 0.4, -0.6)
     for place, (cell, value) in enumerate(zip(cells, values, strict=True)):
         role = ROLES["ours" if cell.ours else "theirs"]
@@ -189,10 +196,11 @@ def draw_dots(axes: Axes, panel: Dots) -> None:
             size=8.5,
             weight="bold" if cell.ours else "normal",
         ).set_in_layout(False)
-        end = axes.get_yaxis_transform()
-        axes.text(
-            1, place, panel.beside(cell), transform=end, ha="right", va="center", size=7, color=ROLES["soft"]
-        )
+    for number, (head, words) in enumerate(panel.columns):
+        for place, text in ((-1, head), *((place, words(cell)) for place, cell in enumerate(cells))):
+            axes.annotate(text, (1, place), (34 + 58 * number, 0), xycoords=axes.get_yaxis_transform(),
+                          textcoords="offset points", ha="right", va="center", size=7, color=ROLES["soft"],
+                          annotation_clip=False)  # fmt: skip
     axes.set_yticks(range(len(cells)), [shortened(cell.name) for cell in cells])
     for label, cell in zip(axes.get_yticklabels(), cells, strict=True):
         label.set_color(ROLES["ours"] if cell.ours else ROLES["ink"])
@@ -201,9 +209,9 @@ def draw_dots(axes: Axes, panel: Dots) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
-    scaled(axes.xaxis, panel.form)
-    axes.set_xticks([tick for tick in axes.get_xticks() if least / 3 <= tick <= most * 2])
-    axes.set_xlim(least / room**0.1, most * room ** (1.0 if words else 0.3))
+    scaled(axes.xaxis, panel.form, 5)
+    axes.set_xticks([tick for tick in axes.get_xticks() if least / 3 <= tick <= most * 3])
+    axes.set_xlim(*limits)
     axes.set_xlabel(panel.unit, size=8, loc="left")
 
 

@@ -52,6 +52,12 @@ class Cell:
     reader: float | None = None
     row: Record = field(default_factory=dict, compare=False)
 
+    @property
+    def contestant(self) -> str:
+        """The library; of ours, and of the standard library's, the idiom."""
+        library = self.row.get("library")
+        return self.name if self.ours or library in (None, "python") else str(library)
+
 
 def best_of_each(rows: Iterable[Record], size: int, readers: int) -> list[Cell]:
     """The fastest idiom of each library, and each idiom of ringlog; the fastest first."""
@@ -60,10 +66,8 @@ def best_of_each(rows: Iterable[Record], size: int, readers: int) -> list[Cell]:
         rate = middle(row.get("events_per_second"))
         if rate is None or row.get("size") != size or row.get("readers") != readers:
             continue
-        name = str(row.get("peer", "?"))
-        library = name if is_ours(row) or row.get("library") in (None, "python") else str(row["library"])
         cell = Cell(
-            name,
+            str(row.get("peer", "?")),
             is_ours(row),
             rate,
             width(row["events_per_second"]),
@@ -72,8 +76,8 @@ def best_of_each(rows: Iterable[Record], size: int, readers: int) -> list[Cell]:
             middle(row.get("reader_cpu_ns")),
             row,
         )
-        if library not in best or best[library].value < rate:
-            best[library] = cell
+        if cell.contestant not in best or best[cell.contestant].value < rate:
+            best[cell.contestant] = cell
     return sorted(best.values(), key=lambda cell: -cell.value)
 
 

@@ -10,7 +10,7 @@ from bench.report.drawing import Dots, Line, Lines, Plot
 from bench.report.records import Bar, Cell
 from bench.report.tables import Table
 
-__all__ = ["Bar", "Cell", "Dots", "Line", "Lines", "Plot", "Section", "cost", "duration_us", "share"]
+__all__ = ["COST", "Bar", "Cell", "Dots", "Line", "Lines", "Plot", "Section", "duration_us", "share"]
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,17 @@ class Section:
     more: Sequence[Plot] = ()  # plots that are shown when asked for
 
 
-def cost(cell: Cell) -> str:
-    """What a figure cost and lost, so that nobody is flattered."""
-    said = [f"lost {words.part(cell.lost)}"] if cell.lost else []
-    if cell.sender is not None and cell.reader is not None:
-        said.append(f"CPU {cell.sender:,.0f} + {cell.reader:,.0f} ns")
-    return ", ".join(said)
+def lost(cell: Cell) -> str:
+    return words.part(cell.lost) if cell.lost else ""
+
+
+def cpu(cell: Cell) -> str:
+    if cell.sender is None or cell.reader is None:
+        return ""
+    return " + ".join(words.count(each).replace(" ", "") for each in (cell.sender, cell.reader))
+
+
+COST = (("lost", lost), ("CPU ns", cpu))  # what a figure cost and lost, so that nobody is flattered
 
 
 def duration_us(us: float) -> str:

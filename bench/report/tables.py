@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.report import words
-from bench.report.records import Cell, Record, best_of_each, is_ours, middle
+from bench.report.records import Record, best_of_each, is_ours, middle
 
 Table = tuple[list[str], list[list[str]]]
 
@@ -85,21 +85,23 @@ PLACES = ((64, 1), (1024, 1), (64 << 10, 1), (64, 4))  # size, readers
 
 
 def peers(record: Record) -> Table:
-    cells = {place: {c.name: c for c in best_of_each(record["rows"], *place)} for place in PLACES}
-    first: dict[str, Cell] = {}
+    cells = {place: {c.contestant: c for c in best_of_each(record["rows"], *place)} for place in PLACES}
+    names: dict[str, set[str]] = {}
     for place in PLACES:
-        for name, cell in cells[place].items():
-            first.setdefault(name, cell)
+        for contestant, cell in cells[place].items():
+            names.setdefault(contestant, set()).add(cell.name)
     head = ["messages/s a reader", *(f"1 to {n}, {words.size(size)}" for size, n in PLACES)]
 
-    def cell_of(name: str, place: tuple[int, int]) -> str:
-        cell = cells[place].get(name)
+    def cell_of(contestant: str, place: tuple[int, int]) -> str:
+        cell = cells[place].get(contestant)
         if cell is None:
             return "-"
         return words.count(cell.value) + (f" (lost {words.part(cell.lost)})" if cell.lost else "")
 
-    rows = [[name, *(cell_of(name, place) for place in PLACES)] for name in first]
-    return head, rows
+    return head, [
+        [idioms.pop() if len(idioms) == 1 else contestant, *(cell_of(contestant, place) for place in PLACES)]
+        for contestant, idioms in names.items()
+    ]
 
 
 def rates_of(rows: list[Record]) -> list[int]:
