@@ -15,7 +15,7 @@ def peers(record: Record) -> Section:
     for n in counts:
         panels = [
             Dots(
-                f"messages of {words.size(size)}", "messages/s a reader, log scale", cells, words.count, cost
+                f"messages of {words.size(size)}", "messages/s a reader, log scale", cells, words.count, COST
             )
             for size in sizes
             if (cells := best_of_each(rows, size, n))
