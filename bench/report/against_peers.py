@@ -48,13 +48,14 @@ def peers(record: Record) -> Section:
 
 def times(record: Record, size: int, readers: int) -> str:
     """Ours against theirs, one at a time and with checksums: lists and arrays are another matter."""
-    cells = best_of_each(record["rows"], size, readers)
-    ours = [cell for cell in cells if cell.ours and single(cell)]
-    return share(ours, [cell for cell in cells if not cell.ours])
+    cells = best_of_each([row for row in record["rows"] if singly(row)], size, readers)
+    return share([cell for cell in cells if cell.ours], [cell for cell in cells if not cell.ours])
 
 
-def single(cell: Cell) -> bool:
-    return not any(word in cell.name for word in ("many", "array", "batch", "list", "verify=False"))
+def singly(row: Record) -> bool:
+    name = str(row.get("peer", ""))
+    one = not any(word in name for word in ("many", "array", "batch", "list"))
+    return bool(row.get("together", 1 if one else 2) == 1) and "verify=False" not in name
 
 
 def by_readers(rows: list[Record], size: int, counts: list[int]) -> Lines | None:
@@ -217,11 +218,11 @@ def idle(record: Record) -> Section:
     wakes = [
         Cell(str(row.get("peer", "?")), is_ours(row), value, row=row)
         for row in rows
-        if (value := middle(row.get("wake_p50"))) is not None
+        if (value := tables.wake(row, "p50")) is not None
     ]
 
     def slowest(cell: Cell) -> str:
-        return "" if (slow := middle(cell.row.get("wake_p99"))) is None else words.duration(slow)
+        return "" if (slow := tables.wake(cell.row, "p99")) is None else words.duration(slow)
 
     panels = [
         Dots("While nothing comes", "% of a core, log scale", sorted(cells, key=lambda c: c.value),

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.report import tables, words
 from bench.report.drawing import Format
-from bench.report.records import Cell, Record
+from bench.report.records import Bar, Cell, Record
 from bench.report.section import Dots, Line, Lines, Plot, Section, duration_us
 
 # ---- scale ----
@@ -116,6 +116,39 @@ def dots(
 
 def is_ringlog(name: str) -> bool:
     return name.startswith(("ringlog", "append", "read_batch", "checked"))
+
+
+def producer(record: Record) -> Section:
+    panels, told, bars, said = [], [], [], []
+    most = record.get("parameters", {}).get("bar")
+    for each in record.get("sizes", []):
+        size, spreads = words.size(each["size"]), each["ns_per_event"]
+        panels.append(
+            dots(f"events of {size}", "ns an event, log scale", spreads, lambda ns: f"{ns:,.0f} ns", True)
+        )
+        order = sorted(spreads.items(), key=lambda pair: float(pair[1]["median"]))
+        rows = [
+            [name, str(each.get("ways", {}).get(name, "")), f"{s['median']:,.1f}",
+             f"{s['low']:,.1f} to {s['high']:,.1f}"]
+            for name, s in order
+        ]  # fmt: skip
+        told.append((f"Events of {size}", (["Method", "sends", "ns an event", "quartiles"], rows)))
+        for names, ratio in each.get("ratios", {}).items():
+            asked = most if names.startswith("ringlog / ") and isinstance(most, (int, float)) else None
+            bars.append(
+                Bar(f"a send with no reader, {size}: {names.replace(' / ', ' against ')}", f"{ratio:.2f}",
+                    f"at most {asked:g}" if asked else "", ratio <= asked if asked else None)
+            )  # fmt: skip
+        said += [f"{name}, {size}: {note}" for name, note in each.get("notes", {}).items() if note]
+    return Section(
+        "producer",
+        "What sending costs while nobody reads",
+        "One process sends, and nothing takes what it sends; nanoseconds an event by the clock.",
+        [Plot("producer", "What a send costs while nobody reads", panels)] if panels else [],
+        told,
+        bars,
+        said,
+    )
 
 
 def seed(record: Record) -> Section:

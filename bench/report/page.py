@@ -16,6 +16,7 @@ SECTIONS: dict[str, Callable[[Record], Section]] = {
     "peers": against_peers.peers,
     "latency": against_peers.latency,
     "idle": against_peers.idle,
+    "producer": of_its_own.producer,
     "scale": of_its_own.scale,
     "one_to_one": of_its_own.one_to_one,
     "columns": of_its_own.columns,
@@ -139,7 +140,10 @@ def summary(bars: list[tuple[Section, Bar]]) -> str:
     rows = []
     for section, bar in bars:
         sign = {True: ("held", "✓ holds"), False: ("missed", "✗ missed"), None: ("", "")}[bar.held]
-        cells = [f'<a href="#{section.verb}">{html.escape(bar.what)}</a>', bar.ratio, html.escape(bar.asked)]
+        what = f'<a href="#{section.verb}">{html.escape(bar.what)}</a>'
+        if bar.beside:
+            what += f'<br><span class="small">{html.escape(bar.beside)}</span>'
+        cells = [what, bar.ratio, html.escape(bar.asked)]
         rows.append(
             "<tr>"
             + "".join(f"<td>{cell}</td>" for cell in cells)

@@ -98,6 +98,7 @@ class Bar:
     ratio: str
     asked: str
     held: bool | None
+    beside: str = ""
 
 
 def bars(record: Record) -> list[Bar]:
@@ -114,20 +115,25 @@ def _bar(bar: Record) -> Bar:
     def first(*names: str) -> Any:
         return next((bar[name] for name in names if bar.get(name) is not None), None)
 
-    what = str(first("what", "bar", "name", "question") or "?")
-    ours, theirs = first("by", "ours_by"), first("best_peer", "against", "peer", "best")
-    if ours and theirs:
-        what += f" ({ours} against {theirs})"
-    elif theirs:
-        what += f" (against {theirs})"
-    ratio, asked = (
-        first("ratio", "is", "measured"),
-        first("asked", "needed", "needs", "least", "most", "limit"),
-    )
-    held = first("holds", "held", "met", "ok")
+    what, ours, theirs = first("what", "bar", "name"), first("by", "peer"), first("best_peer", "against")
+    if what is None and "size" in bar:
+        readers = "one reader" if bar.get("readers") == 1 else f"{bar.get('readers')} readers"
+        what = f"{bar['size']:,} bytes to {readers}"
+    pair = " against ".join(str(name) for name in (ours, theirs) if name)
+    ratio, least = first("ratio"), first("wanted", "asked", "needed")
+    most, held = first("allowed"), first("holds", "held")
+    if ratio is None and isinstance(bar.get("ringlog"), float):
+        ratio = bar["ringlog"]  # a figure of its own against a limit
+    elif least is None and most is None and "theirs" in bar:
+        most = 1  # a time, by the best of the others
+    if held is None and isinstance(ratio, (int, float)) and isinstance(least, (int, float)):
+        held = ratio >= least
+    singly = first("ratio_singly")
+    asked = f"at least {least:g}" if isinstance(least, (int, float)) else ""
     return Bar(
-        what,
-        f"{ratio:.2f}" if isinstance(ratio, (int, float)) else str(ratio or "-"),
-        f"{asked:g}" if isinstance(asked, (int, float)) else str(asked or ""),
+        f"{what or '?'}{f': {pair}' if pair else ''}",
+        (f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}") if isinstance(ratio, (int, float)) else "-",
+        f"at most {most:g}" if isinstance(most, (int, float)) else asked,
         None if held is None else bool(held),
+        f"{singly:.2f} against the best that sends one a call" if isinstance(singly, (int, float)) else "",
     )

@@ -147,12 +147,18 @@ def latency(record: Record) -> Table:
     return LATENCY, latency_lines([row for row in record["rows"] if row.get("rate") == rate])
 
 
+def wake(row: Record, name: str) -> float | None:
+    """A percentile of waking, which has a name of its own where others stand beside it."""
+    value = middle(row.get(f"wake_{name}"))
+    return middle(row.get(name)) if value is None else value
+
+
 def idle(record: Record) -> Table:
     rows = [row for row in record["rows"] if middle(row.get("idle_cpu")) is not None]
-    rows.sort(key=lambda row: (not is_ours(row), middle(row.get("wake_p50")) or float("inf")))
+    rows.sort(key=lambda row: (not is_ours(row), wake(row, "p50") or float("inf")))
     lines = []
     for row in rows:
-        wakes = [middle(row.get(name)) for name in ("wake_p50", "wake_p99")]
+        wakes = [wake(row, name) for name in ("p50", "p99")]
         cpu = middle(row["idle_cpu"]) or 0.0
         lines.append(
             [
