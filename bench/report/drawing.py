@@ -7,11 +7,9 @@ solid or dashed), so nothing hangs on seeing colours.
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -293,27 +291,3 @@ def name_ends(axes: Axes, lines: Sequence[Line]) -> None:
             weight="bold" if line.role == "ours" else "normal",
             arrowprops={"arrowstyle": "-", "color": ROLES["grid"], "lw": 0.8, "relpos": (0, 0.5)},
         )  # fmt: skip
-
-
-# ---- to files and pages ----
-
-
-def save(figure: Figure, folder: Path, name: str) -> None:
-    """As SVG, its letters as outlines so that it looks the same everywhere, and as PNG."""
-    with matplotlib.rc_context({**STYLE, "svg.fonttype": "path"}):
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-        figure.savefig(folder / f"{name}.png", dpi=160)
-
-
-def inlined(figure: Figure, title: str) -> str:
-    """An SVG element for a page: letters as text, colours as the page's variables."""
-    file = io.StringIO()
-    with matplotlib.rc_context({**STYLE, "svg.fonttype": "none"}):
-        figure.savefig(file, format="svg", metadata={"Date": None})
-    text = file.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', f'role="img" aria-label="{title}"', text, count=1)
-    for role, colour in ROLES.items():
-        text = text.replace(colour, f"var(--{role})")
-    return text.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana")

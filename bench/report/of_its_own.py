@@ -8,7 +8,7 @@ from typing import Any
 from bench.report import tables, words
 from bench.report.drawing import Format
 from bench.report.records import Bar, Cell, Record
-from bench.report.section import Dots, Line, Lines, Plot, Section, duration_us
+from bench.report.section import Dots, Line, Lines, Plot, Section, duration_us, share
 
 # ---- scale ----
 
@@ -27,7 +27,7 @@ def scale(record: Record) -> Section:
         found = [each for each in (tables.series(record, one) for one in names) if each is not None]
         panels = [panel(each, caches) for each in found]
         if panels:
-            plots.append(Plot(f"scale-{name}", title, panels, across=2))
+            plots.append(Plot(f"scale-{name}", seen(name, record) or title, panels))
         told += [(each["question"], series_table(each)) for each in found]
     if (had := tables.series(record, "pages_had")) is not None:
         told.append((had["question"], series_table(had)))
@@ -43,6 +43,31 @@ def scale(record: Record) -> Section:
         told,
         remarks=[f"Huge pages: {pages}"] if pages not in ("", "measured") else [],
     )
+
+
+def seen(name: str, record: Record) -> str:
+    """What a plot shows, in one sentence; nothing where a figure for it is missing."""
+    cost, rate = (tables.lines_of(tables.series(record, f"{name}_{what}")) for what in ("producer", "rate"))
+    try:
+        if name == "readers":
+            line = cost["64 B, lossless"]
+            most = max(line)
+            return f"A 64 B event costs its producer {line[0]:.0f} ns, and with {most:g} readers {line[most]:.0f}"
+        if name == "ring":
+            line = rate["1 KiB"]
+            least, most = min(line), max(line)
+            ends = f"{words.count(line[least])}/s in {words.size(least)}, {words.count(line[most])}/s"
+            best = max(line, key=line.__getitem__)
+            return f"1 KiB events go best through {words.size(best)}: {ends} in {words.size(most)}"
+        if name == "size":
+            line = cost["iteration, verified"]
+            some = [f"{words.duration(line[x])} for {words.size(x)}" for x in (64, 32 << 10, 16 << 20)]
+            return f"The producer spends {', '.join(some)}"
+        most = max(rate["1 KiB, huge pages"])
+        ratio = rate["1 KiB, huge pages"][most] / rate["1 KiB, 4 KiB pages"][most]
+    except KeyError:
+        return ""
+    return f"Huge pages: {ratio:.2f} times as many 1 KiB events through {words.size(most)}"
 
 
 LOOKS = (("ours", False), ("ours", True), ("second", False), ("second", True))
@@ -143,7 +168,8 @@ def producer(record: Record) -> Section:
     return Section(
         "producer",
         "What sending costs while nobody reads",
-        "One process sends, and nothing takes what it sends; nanoseconds an event by the clock.",
+        "One process sends in its fastest idiom; nanoseconds an event by the clock. What a contestant "
+        "that fills up holds is taken out between bursts of sending, while the clock stands.",
         [Plot("producer", "What a send costs while nobody reads", panels)] if panels else [],
         told,
         bars,
@@ -177,12 +203,15 @@ def seed(record: Record) -> Section:
 
 def one_to_one(record: Record) -> Section:
     panel = dots("", "events/s, log scale", record["events_per_second"], words.count)
+    cells = [cell for cell in panel.cells if "many" not in cell.name]
+    told = share([cell for cell in cells if cell.ours], [cell for cell in cells if not cell.ours])
+    title = f"From one Python loop to another: {told} as by a Pipe or a Queue"
     return Section(
         "one_to_one",
         "One process to one other, without installing anything",
         "64-byte events, Python loops on both sides, an object an event, each checked; from the first "
         "send to the last check.",
-        [Plot("one_to_one", "From one Python loop to another", [panel])],
+        [Plot("one_to_one", title, [panel])],
         [("Events a second", tables.one_to_one(record))],
     )
 
@@ -252,11 +281,14 @@ def async_readers(record: Record) -> Section:
 
 def floor(record: Record) -> Section:
     panel = dots("", "ns an event, log scale", record["ns_per_event"], lambda ns: f"{ns:.0f} ns", True)
+    spreads = record["ns_per_event"]
+    ours, theirs = (spreads[name]["median"] for name in ("append", "C, an event at a time"))
+    title = f"A Python loop over append takes {ours:.0f} ns an event, a C loop {theirs:.0f}"
     return Section(
         "floor",
         "The distance to bare C",
         "A Python loop beside a C loop that takes the same lock, reads the same clock, and copies, "
         "checksums and publishes the same bytes.",
-        [Plot("floor", "1 KiB events: a Python loop beside a C loop", [panel])],
+        [Plot("floor", title, [panel])],
         [("Nanoseconds an event", tables.floor(record))],
     )

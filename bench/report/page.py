@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.report import against_peers, of_its_own
-from bench.report.drawing import DARK, ROLES, drawn, inlined, save
+from bench.report.drawing import DARK, ROLES, drawn
+from bench.report.export import inlined, save
 from bench.report.records import Bar, Record
 from bench.report.section import Plot, Section
 from bench.report.tables import Table
