@@ -52,7 +52,8 @@ def seen(name: str, record: Record) -> str:
         if name == "readers":
             line = cost["64 B, lossless"]
             most = max(line)
-            return f"A 64 B event costs its producer {line[0]:.0f} ns, and with {most:g} readers {line[most]:.0f}"
+            alone, crowd = line[0], line[most]
+            return f"A 64 B event costs its producer {alone:.0f} ns, with {most:g} readers {crowd:.0f}"
         if name == "ring":
             line = rate["1 KiB"]
             least, most = min(line), max(line)

@@ -12,12 +12,13 @@ Table = tuple[list[str], list[list[str]]]
 
 def seed(record: Record) -> Table:
     rows = {name: row for name, row in record["rows"].items() if "messages_per_second" in row}
+    size = record["parameters"]["size"]
     head = ["Method", "Throughput (msgs/s)", "Throughput (MB/s)", "vs Standard Sequential"]
     return head, [
         [
             name,
             f"{row['messages_per_second']['median']:,.0f}",
-            f"{row['megabytes_per_second']:,.0f}",
+            f"{row['messages_per_second']['median'] * size / 1e6:,.0f}",
             f"{row['times_baseline']:.1f}x",
         ]
         for name, row in sorted(rows.items(), key=lambda pair: -pair[1]["messages_per_second"]["median"])
@@ -144,7 +145,8 @@ LATENCY = ["One way", "reader", "p50", "p99", "p99.9", "p99.99", "lost", "reader
 
 def latency(record: Record) -> Table:
     rate = usual_rate(record["rows"])
-    return LATENCY, latency_lines([row for row in record["rows"] if row.get("rate") == rate])
+    head = [f"One way, at {rate:,}/s" if rate else LATENCY[0], *LATENCY[1:]]
+    return head, latency_lines([row for row in record["rows"] if row.get("rate") == rate])
 
 
 def wake(row: Record, name: str) -> float | None:
