@@ -14,7 +14,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -221,6 +223,7 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     rounds = 1 if given.quick else given.rounds
     ran_on = method.machine(given.dir)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what we have mounted goes with us
     with contextlib.ExitStack() as stack:
         folders = {False: Path(stack.enter_context(tempfile.TemporaryDirectory(dir=given.dir)))}
         huge = stack.enter_context(huge_pages())
