@@ -17,6 +17,8 @@ VERBS = {
     "async_readers": "bench.async_readers",
     "peers": "bench.against_peers",
     "producer": "bench.producer",
+    "scale": "bench.scale",
+    "report": "bench.report",
 }
 
 
