@@ -15,6 +15,7 @@ VERBS = {
     "columns": "bench.columns",
     "frames": "bench.frames",
     "async_readers": "bench.async_readers",
+    "latency": "bench.latency",
 }
 
 
