@@ -16,6 +16,7 @@ VERBS = {
     "frames": "bench.frames",
     "async_readers": "bench.async_readers",
     "latency": "bench.latency",
+    "idle": "bench.idle",
 }
 
 

@@ -16,18 +16,16 @@ from __future__ import annotations
 import argparse
 import base64
 import os
-import subprocess
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
 
 from bench import method
+from bench.attempts import Figures, Row, attempt, merged, versions
 from bench.latency_floor import Floors
 from bench.latency_run import Run, Times, harness, run
 from bench.peers import PEERS, Peer
@@ -36,8 +34,6 @@ from bench.stamped import Failed
 
 POINTS = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9, "p9999": 99.99}
 LONGEST_NS = 3_600_000_000_000
-Figures = dict[str, Any]
-Row = dict[str, Any]
 
 
 def contestants(text: str) -> list[type[Peer]]:
@@ -80,33 +76,10 @@ def figures_of(seen: Run) -> Figures:
     }
 
 
-def attempt(measure: Callable[[], Figures], failures: list[str]) -> Figures | None:
-    """A sample; none if it could not be taken, or could not before."""
-    if failures:
-        return None
-    try:
-        return measure()
-    except (Failed, OSError, subprocess.SubprocessError) as error:
-        failures.append(str(error))
-        return None
-
-
-def merged(row: Row, samples: list[Figures | None], failures: list[str]) -> Row:
-    """A row: of each figure the median of its rounds, and the spread beside it."""
-    taken = [sample for sample in samples if sample is not None]
-    row |= {"note": failures[0] if failures else "", "samples": taken}
-    if not taken:
-        return row
-    spreads = {
-        name: method.Spread.of([sample[name] for sample in taken])
-        for name, value in taken[0].items()
-        if isinstance(value, (int, float))
-    }
-    row |= {name: spread.median for name, spread in spreads.items()}
-    row |= {"spread": {name: spread.record() for name, spread in spreads.items()}}
-    if "planned" in row:
-        expected = sum(s["sent"] for s in taken) * row["readers"]
-        row["lost"] = expected - sum(s["received"] for s in taken)
+def counted(row: Row) -> Row:
+    """With what was lost in all rounds, and a note if the sender fell behind."""
+    if samples := row["samples"]:
+        row["lost"] = sum(s["sent"] * row["readers"] - s["received"] for s in samples)
         if row["sent"] < 0.98 * row["planned"] and not row["note"]:
             row["note"] = "can't keep up"
     return row
@@ -163,17 +136,9 @@ def measure(given: argparse.Namespace, folder: Path) -> tuple[list[Row], list[Ro
             enter(row, partial(lambda one: figures_of(one()), one))
     samples = method.interleave(tasks, given.rounds)
     done = [merged(row, samples[key], failures[key]) for key, row in rows.items()]
-    return [row for row in done if row["kind"] == "peer"], [row for row in done if row["kind"] == "floor"]
-
-
-def versions(libraries: set[str]) -> dict[str, str]:
-    known = {}
-    for library in sorted(libraries - {"python"}):
-        try:
-            known[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            known[library] = "not installed"
-    return known
+    return [counted(row) for row in done if row["kind"] == "peer"], [
+        row for row in done if row["kind"] == "floor"
+    ]
 
 
 def bars(rows: list[Row]) -> list[Row]:
@@ -271,8 +236,9 @@ def main(argv: list[str]) -> int:
         rows, floors = measure(given, Path(folder))
     tied = len(os.sched_getaffinity(0)) > given.readers
     print(
-        f"{given.size} bytes, 1 sender, {given.readers} reader(s), {given.seconds:g} s a run, "
-        f"{given.rounds} rounds; each process {'tied to a core of its own' if tied else 'free to move: too few cores'}\n"
+        f"{given.size} bytes, 1 sender, {given.readers} reader(s), {given.seconds:g} s a run,"
+        f" {given.rounds} rounds;"
+        f" each process {'tied to a core of its own' if tied else 'free to move: too few cores'}\n"
     )
     show(rows, floors, given.rates)
     record = {

@@ -34,7 +34,7 @@ def message(stamp: int, size: int) -> bytes:
 
 def cores_for(processes: int) -> list[int | None]:
     """A core for each, if there are enough; otherwise nobody is tied to any."""
-    cores: list[int | None] = sorted(os.sched_getaffinity(0))
+    cores: list[int | None] = [*sorted(os.sched_getaffinity(0))]
     return cores[:processes] if len(cores) >= processes else [None] * processes
 
 
@@ -96,7 +96,8 @@ def running(
     """A sender and its readers, which have all heard it, and the connections to them.
 
     `send` and `receive`: a function and what it gets behind the peer, (a reader's number,) and the core, in
-    front of the connection. Each says "attached", a reader then "heard"; the sender says hello until it is told to go on.
+    front of the connection. Each says "attached", a reader then "heard"; the sender says hello until it is
+    told to go on.
     """
     if lacks := missing(peer_type):
         raise Failed(f"not installed: {', '.join(lacks)}")
