@@ -36,8 +36,8 @@ def merged(row: Row, samples: list[Figures | None], failures: list[str]) -> Row:
         return row
     spreads = {
         name: method.Spread.of([sample[name] for sample in taken])
-        for name, value in taken[0].items()
-        if isinstance(value, (int, float))
+        for name in taken[0]
+        if all(isinstance(sample[name], (int, float)) for sample in taken)
     }
     row |= {name: spread.median for name, spread in spreads.items()}
     row |= {"spread": {name: spread.record() for name, spread in spreads.items()}}

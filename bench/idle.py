@@ -3,8 +3,8 @@
 Of every contestant whose receive can block. Idle is the processor time, user and system, of the reader's
 whole process over a few seconds of silence, as a part of a core; a server that carries the messages is not
 counted. A wake-up is from the clock just before a message is sent to the reader's first look at the clock
-once it has it, with about 50 ms between two, so that the reader sleeps as deep as it ever does. Sender and reader
-are tied to a core each, if there are two. Contestants take turns, each run in processes of its own.
+once it has it, with about 50 ms between two, so that the reader sleeps as deep as it ever does. Sender and
+reader are tied to a core each, if there are two. Contestants take turns, each run in processes of its own.
 """
 
 from __future__ import annotations
