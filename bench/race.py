@@ -10,7 +10,7 @@ two messages is found by the number at the head of each, and what is missing alt
 from __future__ import annotations
 
 import contextlib
-import os
+import signal
 import statistics
 import tempfile
 import time
@@ -20,27 +20,13 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from bench.checks import GOODBYE, HELLO, Received, check, check_batches, messages
 from bench.peers import Peer
 from bench.processes import CONTEXT
 
-HELLO, GOODBYE = b"\xfe", b"\xff"  # the first byte; that of a message is below 64
+__all__ = ["GOODBYE", "HELLO", "Failed", "Race", "Received", "messages", "process", "run", "told"]
+
 PATIENCE = 60.0
-
-
-def messages(size: int) -> list[bytes]:
-    """2 ** k messages that differ, at most 4 MiB of them; each begins with its number, big-endian."""
-    kinds = 1 << max(2, min(12, ((4 << 20) // max(size, 1)).bit_length() - 1))
-    return [(k.to_bytes(4, "big") + k.to_bytes(4, "little") * (size // 4 + 1))[:size] for k in range(kinds)]
-
-
-@dataclass(frozen=True)
-class Received:
-    """What one reader saw: how many, how many of them wrong, when the last came, and its processor time."""
-
-    count: int
-    wrong: int
-    end: int
-    cpu: int
 
 
 @dataclass(frozen=True)
@@ -49,45 +35,25 @@ class Race:
 
     rate: float  # received a second, the mean of the readers, from the first send to the last check of all
     lost: float  # of those sent, the part that a reader did not get, the mean
-    sender_cpu: float
+    sender_cpu: float  # until all readers have done, for what its threads do behind the calls
     reader_cpu: float  # the mean
+    count: int  # messages sent
+    seconds: float
 
 
-class Wrong(Exception):
-    """A peer brought something other than what was sent."""
+class Failed(Exception):
+    """A run that came to nothing: what went wrong, in words."""
 
 
-def _check(source: Iterator[Any], expected: list[bytes], count: int, lossless: bool) -> Received:
-    """Take what comes until it is all there, or the sender says goodbye."""
-    mask = len(expected) - 1
-    got = place = wrong = misses = 0
-    for data in source:  # the hellos that are still under way
-        if data is not None and bytes(data[:1]) != HELLO:
-            break
-    cpu = time.process_time_ns()
-    while True:
-        if data is None:
-            misses += 1
-            if not misses & 63:
-                os.sched_yield()  # the sender may need this core
-        elif data == expected[place & mask]:
-            got += 1
-            place += 1
-            if got == count:
-                break
-        else:
-            head = bytes(data[:4])
-            if head[:1] == GOODBYE and not lossless:
-                break
-            number = int.from_bytes(head, "big")
-            if lossless or number > mask or data != expected[number]:
-                wrong += 1
-            else:
-                got += 1
-                place = number + 1
-        data = next(source)
-    end = time.perf_counter_ns()
-    return Received(got, wrong, end, time.process_time_ns() - cpu)
+class Died(Failed):
+    """A process ended without a word."""
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """What a process sends in place of what it was to tell."""
+
+    text: str
 
 
 def _reader(peer: Peer, index: int, count: int, control: Connection) -> None:
@@ -97,20 +63,28 @@ def _reader(peer: Peer, index: int, count: int, control: Connection) -> None:
             if data is not None:
                 break
         control.send("heard")
-        control.send(_check(source, messages(peer.size), count, peer.lossless))
+        expected = messages(peer.size)
+        if peer.batches:
+            seen = check_batches(source, expected, count)
+        else:
+            seen = check(source, expected, count, peer.lossless)
+        control.send(seen)
         control.recv()  # the sender has done with us
 
 
 def _sender(peer: Peer, count: int, control: Connection) -> None:
-    kinds = messages(peer.size)
     with peer.sending() as sender:
+        kinds = sender.ready(messages(peer.size))
         control.send("attached")
         _repeat(sender.one, HELLO * peer.size, control)
         cpu, start = time.process_time_ns(), time.perf_counter_ns()
         sender.many(kinds, count)
-        control.send((start, time.process_time_ns() - cpu))
-        if not peer.lossless:
+        control.send(start)
+        if peer.lossless:
+            control.recv()  # all have everything
+        else:
             _repeat(sender.one, GOODBYE * peer.size, control)
+        control.send(time.process_time_ns() - cpu)
         control.recv()
 
 
@@ -121,58 +95,84 @@ def _repeat(send: Callable[[Any], object], message: bytes, control: Connection) 
     control.recv()
 
 
+def _telling(target: Callable[..., None], *arguments: Any) -> None:
+    """Runs in the child: an exception goes to the parent as a sentence instead of to the terminal."""
+    try:
+        target(*arguments)
+    except Exception as error:
+        with contextlib.suppress(OSError):  # the parent has gone on
+            arguments[-1].send(_Trouble(f"{type(error).__name__}: {error}"[:300]))
+
+
 @contextlib.contextmanager
 def process(target: Callable[..., None], *arguments: Any) -> Iterator[Connection]:
     """A process with a connection to us as its last argument; killed if it is still there at the end."""
     ours, theirs = CONTEXT.Pipe()
-    child = CONTEXT.Process(target=target, args=(*arguments, theirs))
+    child = CONTEXT.Process(target=_telling, args=(target, *arguments, theirs))
     child.start()
     theirs.close()
     try:
         yield ours
-    finally:
         child.join(5)
+    except Died:
+        child.join(0.2)  # its connection closes a moment before it is gone
+        if child.exitcode:
+            raise Died(f"a process died: {_how(child.exitcode)}") from None
+        raise
+    finally:
         if child.is_alive():
             child.kill()
-            child.join()
+        child.join()
         ours.close()
 
 
-def _told(connections: list[Connection]) -> list[Any]:
-    """What each of them says next."""
+def _how(exitcode: int) -> str:
+    return signal.Signals(-exitcode).name if exitcode < 0 else f"exit code {exitcode}"
+
+
+def told(connections: list[Connection], until: float) -> list[Any]:
+    """What each of them says next, or Failed if one can't or `until` (monotonic) comes first."""
     words: dict[int, Any] = {}
-    until = time.monotonic() + PATIENCE
     while len(words) < len(connections):
         silent = [c for c in connections if id(c) not in words]
-        ready = wait(silent, until - time.monotonic())
+        ready = wait(silent, max(0.0, until - time.monotonic()))
         if not ready:
-            raise TimeoutError(f"{len(silent)} processes said nothing for {PATIENCE:.0f} s")
+            raise Failed(f"hung: {len(silent)} of {len(connections)} processes said nothing in time")
         for connection in ready:
             assert isinstance(connection, Connection)
-            words[id(connection)] = connection.recv()
+            try:
+                word = connection.recv()
+            except (EOFError, ConnectionResetError):
+                raise Died("a process ended without a word") from None
+            if isinstance(word, _Trouble):
+                raise Failed(word.text)
+            words[id(connection)] = word
     return [words[id(c)] for c in connections]
 
 
-def run(kind: type[Peer], size: int, readers: int, count: int) -> Race:
-    """One race. Raises Wrong if a message was, TimeoutError if a process came to a halt."""
+def run(kind: type[Peer], size: int, readers: int, count: int, patience: float = PATIENCE) -> Race:
+    """One race. Raises Failed if a message was wrong, or a process halted, died or took too long."""
+    until = time.monotonic() + patience
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm", prefix="race-")))
         peer = kind(folder, size, readers)
         stack.enter_context(peer.opened())
         sender = stack.enter_context(process(_sender, peer, count))
-        _told([sender])
+        told([sender], until)
         ends = [stack.enter_context(process(_reader, peer, index, count)) for index in range(readers)]
-        _told(ends)  # attached
-        _told(ends)  # heard
+        told(ends, until)  # attached
+        told(ends, until)  # heard
         sender.send("go")
-        ((start, sender_cpu),) = _told([sender])
-        seen: list[Received] = _told(ends)
-        for end in [sender, *ends] if peer.lossless else [sender, sender, *ends]:
+        (start,) = told([sender], until)
+        seen: list[Received] = told(ends, until)
+        sender.send("all have done")
+        (sender_cpu,) = told([sender], until)
+        for end in [sender, *ends]:
             end.send("enough")
     if any(r.wrong for r in seen) or (peer.lossless and any(r.count != count for r in seen)):
-        raise Wrong(f"{kind.name}: of {count} messages {[(r.count, r.wrong) for r in seen]} came, were wrong")
+        worst = max(r.wrong for r in seen)
+        raise Failed(f"wrong data: of {count} messages {[r.count for r in seen]} came, up to {worst} wrong")
     seconds = (max(r.end for r in seen) - start) / 1e9
     got = statistics.fmean(r.count for r in seen)
-    return Race(
-        got / seconds, 1 - got / count, sender_cpu / count, statistics.fmean(r.cpu for r in seen) / count
-    )
+    reader_cpu = statistics.fmean(r.cpu for r in seen)
+    return Race(got / seconds, 1 - got / count, sender_cpu / count, reader_cpu / count, count, seconds)

@@ -8,13 +8,25 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from bench.peers.cloudtoid import Cloudtoid, CloudtoidBatches, CloudtoidWaiting
+from bench.peers.faster_fifo import FasterFifo, FasterFifoMany
+from bench.peers.kickmsg import Kickmsg, KickmsgWaiting
+from bench.peers.membridge import Membridge
 from bench.peers.peer import Peer, Sender
 from bench.peers.pipe import Pipe
-from bench.peers.ring import Ring, RingLists, RingSpinning, RingUnverified
+from bench.peers.queues import Queue, SimpleQueue
+from bench.peers.ring import Ring, RingArrays, RingLists, RingSpinning, RingUnverified
 
 __all__ = ["PEERS", "Peer", "Sender", "missing"]
 
-PEERS: tuple[type[Peer], ...] = (Ring, RingUnverified, RingSpinning, RingLists, Pipe)
+PEERS: tuple[type[Peer], ...] = (
+    *(Ring, RingUnverified, RingSpinning, RingLists, RingArrays),
+    *(Kickmsg, KickmsgWaiting),
+    *(Cloudtoid, CloudtoidWaiting, CloudtoidBatches),
+    Membridge,
+    *(FasterFifo, FasterFifoMany),
+    *(Pipe, SimpleQueue, Queue),
+)
 
 
 def missing(peer: type[Peer]) -> tuple[str, ...]:

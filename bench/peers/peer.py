@@ -10,6 +10,9 @@ spawn, so it holds plain values (and what multiprocessing knows how to hand over
   this moment (a peer that polls). The iterator blocks, or gives None, for ever: the harness knows when to
   stop.
 
+- `alone` says how the cost of a send can be told without a reader: freely, or in bursts that are drained in
+  between, or not. If it is empty, a lossy peer sends freely and a lossless one takes no part.
+
 Fan-out is the sender's business: where a peer has no fan-out of its own, the sender sends to N channels.
 """
 
@@ -29,11 +32,13 @@ class Sender:
     `one` sends one message and returns when it is accepted (a lossless peer waits for room, a lossy one
     drops).
     `many(messages, count)` sends message k as `messages[k % len(messages)]`, in the fastest idiom; the
-    number of messages is a power of two, and `count` a multiple of 1,024.
+    number of messages is a power of two, and `count` a multiple of it or of 1,024, whichever is less.
+    `ready` makes of the messages what `many` wants, before the clock starts: an array, for instance.
     """
 
     one: Callable[[Any], object]
-    many: Callable[[Sequence[bytes], int], object]
+    many: Callable[[Any, int], object]
+    ready: Callable[[Sequence[bytes]], Any] = list
 
 
 @dataclass
@@ -48,7 +53,11 @@ class Peer:
     most_readers: ClassVar[int] = 1 << 30
     least_size: ClassVar[int] = 0
     greatest_size: ClassVar[int] = 1 << 30
-    together: ClassVar[int] = 1  # events that one call sends or receives
+    together: ClassVar[int] = 1  # events that one call sends or receives, at most
+    batches: ClassVar[bool] = False  # `receiving` gives numpy arrays, a row an event; lossless peers only
+    alone: ClassVar[str] = (
+        ""  # how it can send without a reader: "freely", "in bursts", "no", or "" (see above)
+    )
     folder: Path
     size: int
     readers: int

@@ -20,6 +20,7 @@ class Ring(Peer):
     name = "ringlog"
     library = "ringlog"
     waits = "sleeps"
+    alone = "freely"
     wait: ClassVar[str] = "adaptive"
     verify: ClassVar[bool] = True
 
@@ -63,6 +64,7 @@ class RingUnverified(Ring):
 
     name = "ringlog, verify=False"
     verify = False
+    alone = ""  # its sender is the same
 
 
 class RingSpinning(Ring):
@@ -71,6 +73,7 @@ class RingSpinning(Ring):
     name = "ringlog, spinning"
     waits = "spins"
     wait = "spin"
+    alone = ""
 
 
 class RingLists(Ring):
@@ -91,3 +94,36 @@ class RingLists(Ring):
     def what_comes(self, reader: ringlog.Reader) -> Iterator[Any]:
         lists = iter(lambda: reader.read_many(self.together, None), None)
         return map(DATA, itertools.chain.from_iterable(lists))
+
+
+class RingArrays(Ring):
+    """`append_array` to `read_batch`: rows of an array in, columns out, checked as columns."""
+
+    name = "ringlog, append_array to read_batch"
+    needs = ("numpy",)
+    together = 4096
+    batches = True
+
+    @contextlib.contextmanager
+    def sending(self) -> Iterator[Sender]:
+        import numpy as np
+
+        def ready(messages: Sequence[bytes]) -> Any:
+            return np.frombuffer(b"".join(messages), np.uint8).reshape(len(messages), -1)
+
+        def many(rows: Any, count: int) -> None:
+            most = max(1, min(len(rows), self.together, self.room // 4 // (self.size + 16)))
+            step = 1 << (most.bit_length() - 1)  # a part of the messages' number, so no batch wraps
+            for start in range(0, count, step):
+                place = start % len(rows)
+                writer.append_array(rows[place : place + min(step, count - start)])
+
+        with ringlog.Writer(self.path) as writer:
+            yield Sender(writer.append, many, ready)
+
+    def what_comes(self, reader: ringlog.Reader) -> Iterator[Any]:
+        import numpy as np
+
+        row = np.dtype((np.void, self.size))
+        while True:
+            yield reader.read_batch(self.together, None).to_numpy(row)

@@ -1,0 +1,100 @@
+"""Is every message that came the one that was sent, whole and in its place?
+
+What each reader of a race asks. Messages are 2 ** k different ones in turn. One by one they are compared as
+bytes; whole batches as columns, by numpy, which compares every byte as well.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+HELLO, GOODBYE = b"\xfe", b"\xff"  # the first byte; that of a message is below 64
+
+
+def messages(size: int) -> list[bytes]:
+    """2 ** k messages that differ, at most 4 MiB of them; each begins with its number, big-endian."""
+    kinds = 1 << max(2, min(12, ((4 << 20) // max(size, 1)).bit_length() - 1))
+    return [(k.to_bytes(4, "big") + k.to_bytes(4, "little") * (size // 4 + 1))[:size] for k in range(kinds)]
+
+
+@dataclass(frozen=True)
+class Received:
+    """What one reader saw: how many, how many of them wrong, when the last came, and its processor time."""
+
+    count: int
+    wrong: int
+    end: int
+    cpu: int
+
+
+def check(source: Iterator[Any], expected: list[bytes], count: int, lossless: bool) -> Received:
+    """Take what comes until it is all there, or the sender says goodbye."""
+    mask = len(expected) - 1
+    got = place = wrong = misses = 0
+    for data in source:  # the hellos that are still under way
+        if data is not None and bytes(data[:1]) != HELLO:
+            break
+    cpu = time.process_time_ns()
+    while True:
+        if data is None:
+            misses += 1
+            if not misses & 63:
+                os.sched_yield()  # the sender may need this core
+        elif data == expected[place & mask]:
+            got += 1
+            place += 1
+            if got == count:
+                break
+        else:
+            head = bytes(data[:4])
+            if head[:1] == GOODBYE and not lossless:
+                break
+            number = int.from_bytes(head, "big")
+            if lossless or number > mask or data != expected[number]:
+                wrong += 1
+                if got + wrong >= count:
+                    break
+            else:
+                got += 1
+                place = number + 1
+        data = next(source)
+    end = time.perf_counter_ns()
+    return Received(got, wrong, end, time.process_time_ns() - cpu)
+
+
+def check_batches(source: Iterator[Any], expected: list[bytes], count: int) -> Received:
+    """The same for a lossless peer that gives arrays, a row an event.
+
+    The expected rows stand in a table twice over, so that any batch has its like in one piece of it.
+    """
+    import numpy as np
+
+    size, kinds = len(expected[0]), len(expected)
+    word = "<u8" if size % 8 == 0 else "u1"  # wide words: the same bytes, compared in fewer steps
+    table = np.frombuffer(b"".join(expected) * 2, word).reshape(2 * kinds, -1)
+    rows = np.empty((0, size), np.uint8)
+    while not len(rows):
+        rows = next(source).view(np.uint8).reshape(-1, size)
+        rows = rows[np.cumprod(rows[:, 0] == HELLO[0]).sum() :]  # without the hellos at its head
+    cpu = time.process_time_ns()
+    got = wrong = 0
+    while True:
+        words = rows.view(word)
+        for start in range(0, len(words), kinds):
+            piece = words[start : start + kinds]
+            place = (got + wrong) % kinds
+            same = piece == table[place : place + len(piece)]
+            if same.all():
+                got += len(piece)
+            else:
+                right = int(same.all(axis=1).sum())
+                got, wrong = got + right, wrong + len(piece) - right
+        if got + wrong >= count:
+            break
+        rows = next(source).view(np.uint8).reshape(-1, size)
+    end = time.perf_counter_ns()
+    return Received(got, wrong, end, time.process_time_ns() - cpu)

@@ -1,0 +1,65 @@
+"""multiprocessing's Queue and SimpleQueue. A message goes to one consumer: a queue for each reader.
+
+Both pickle, and send through a pipe; Queue by a thread of the sender's. It gets the room that others have, in
+messages, or as many as its semaphore can count: without a limit it would take all there is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bench.peers.peer import Peer, Sender
+from bench.processes import CONTEXT
+
+COUNTABLE = 32767
+
+
+class SimpleQueue(Peer):
+    """`put` to `get`, without a thread."""
+
+    name = "multiprocessing.SimpleQueue"
+    library = "python"
+    waits = "sleeps"
+
+    def queue(self) -> Any:
+        return CONTEXT.SimpleQueue()
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        self.handles = [self.queue() for _ in range(self.readers)]
+        try:
+            yield
+        finally:
+            for queue in self.handles:
+                queue.close()
+
+    @contextlib.contextmanager
+    def sending(self) -> Iterator[Sender]:
+        puts = [queue.put for queue in self.handles]
+
+        def one(message: Any) -> None:
+            for put in puts:
+                put(message)
+
+        def many(messages: Sequence[bytes], count: int) -> None:
+            for message in itertools.islice(itertools.cycle(messages), count):
+                for put in puts:
+                    put(message)
+
+        yield Sender(one, many)
+
+    @contextlib.contextmanager
+    def receiving(self, index: int) -> Iterator[Iterator[Any]]:
+        yield iter(self.handles[index].get, b"")
+
+
+class Queue(SimpleQueue):
+    """`put` to `get`, with a thread that pickles and writes."""
+
+    name = "multiprocessing.Queue"
+
+    def queue(self) -> Any:
+        return CONTEXT.Queue(min(COUNTABLE, self.room // self.size))
