@@ -27,6 +27,7 @@ class Seen:
     """What a reader saw; called with each message, it says whether that was the last."""
 
     control: Connection
+    core: int | None
     wakes: int
     latencies: list[int] = field(default_factory=list)  # ns, of the wake-ups behind the first
     first: int = 0  # of the message that ends the silence
@@ -37,6 +38,7 @@ class Seen:
         stamp = STAMP.unpack_from(data)[0]
         if stamp == HELLO:
             if not self.marks:
+                pin(self.core)  # threads that the library has by now stay free
                 self.control.send("heard")
                 self.marks.append((0, 0))
             self.marks[0] = (now, time.process_time_ns())
@@ -61,8 +63,7 @@ async def awaited(source: AsyncIterator[Any], seen: Seen) -> None:
 
 
 def _reader(peer: Peer, index: int, core: int | None, wakes: int, control: Connection) -> None:
-    pin(core)
-    seen = Seen(control, wakes)
+    seen = Seen(control, core, wakes)
     with peer.receiving(index) as source:
         control.send("attached")
         if isinstance(source, AsyncIterator):
@@ -76,11 +77,11 @@ def _reader(peer: Peer, index: int, core: int | None, wakes: int, control: Conne
 
 
 def _sender(peer: Peer, core: int | None, idle: float, apart: float, wakes: int, control: Connection) -> None:
-    pin(core)
     dice = random.Random(1)
     with peer.sending() as sender:
         control.send("attached")
         repeat(sender.one, message(HELLO, peer.size), control)
+        pin(core)
         time.sleep(SETTLE)
         sender.one(message(HELLO, peer.size))
         time.sleep(idle)
