@@ -9,15 +9,17 @@ import sys
 
 # A verb's module has a docstring whose first line is its question, and `main(arguments) -> exit code`.
 VERBS = {
-    "seed": "bench.seed",
+    "peers": "bench.against_peers",
+    "producer": "bench.producer",
+    "latency": "bench.latency",
+    "idle": "bench.idle",
+    "scale": "bench.scale",
     "floor": "bench.floor",
+    "seed": "bench.seed",
     "one_to_one": "bench.one_to_one",
     "columns": "bench.columns",
     "frames": "bench.frames",
     "async_readers": "bench.async_readers",
-    "peers": "bench.against_peers",
-    "producer": "bench.producer",
-    "scale": "bench.scale",
     "report": "bench.report",
 }
 
