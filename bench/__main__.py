@@ -17,6 +17,8 @@ VERBS = {
     "async_readers": "bench.async_readers",
     "latency": "bench.latency",
     "idle": "bench.idle",
+    "peers": "bench.against_peers",
+    "producer": "bench.producer",
 }
 
 

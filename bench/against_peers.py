@@ -1,9 +1,9 @@
 """How many events a second does ringlog bring to N readers, beside everything a user could pick instead?
 
-One sender, N readers, each in a process of its own; every reader counts and checks each message, order and every
-byte of it (bench/race.py). Measured from the first send to the last check of the last reader. The contestants of
-a cell, a size and a number of readers, take turns. How many messages a run has is found for each of them, so
-that it takes about as long as any other's: from a first short run, and then from its last one.
+One sender, N readers, each in a process of its own; every reader counts and checks each message, order and
+every byte of it (bench/race.py). Measured from the first send to the last check of the last reader. The
+contestants of a cell, a size and a number of readers, take turns. How many messages a run has is found for
+each of them, so that it takes about as long as any other's: from a first short run, and then from its last.
 
 A lossless contestant makes the sender wait, a lossy one drops: then `lost` says how much of what was sent a
 reader did not get, and its rate is what it got.
@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from bench import method, peers_report
 from bench.checks import messages
@@ -75,6 +77,9 @@ class Pace:
         step = min(kinds, 1024)
         return max(1, round(wanted / step)) * step
 
+    def knows(self, entry: Entry) -> bool:
+        return (entry.peer, entry.size) in self._seen
+
     def learn(self, entry: Entry, race: Race) -> None:
         self._seen[entry.peer, entry.size] = (race.count / race.seconds, entry.readers)
 
@@ -85,23 +90,27 @@ class Pace:
         return race.seconds > self.seconds / 3
 
 
-def once(referee: Referee, entry: Entry, pace: Pace) -> None:
-    """One sample, or one failure. A run that turns out much too short is repeated with more messages."""
+def once(referee: Referee, entry: Entry, pace: Pace, where: Path) -> None:
+    """One sample, or one failure.
+
+    A run that turns out much too short is repeated with more messages; the first of a size only sets the
+    pace.
+    """
     for _ in range(4):
-        patience = pace.patience(entry)
-        arguments = (entry.peer, entry.size, entry.readers, pace.count(entry), patience)
+        known, patience = pace.knows(entry), pace.patience(entry)
+        arguments = (entry.peer, entry.size, entry.readers, pace.count(entry), patience, where)
         try:
             race: Race = referee.ask(run, *arguments, patience=patience)
         except Failed as failure:
             entry.failures.append(str(failure))
             return
         pace.learn(entry, race)
-        if pace.long_enough(race):
+        if known and pace.long_enough(race):
             break
     entry.samples.append(race)
 
 
-def run_cell(referee: Referee, entries: list[Entry], rounds: int, pace: Pace) -> None:
+def run_cell(referee: Referee, entries: list[Entry], rounds: int, pace: Pace, where: Path) -> None:
     """The contestants of one cell, in turns."""
     places = {f"{number}": entry for number, entry in enumerate(entries) if not entry.excuse}
     if not places:
@@ -111,7 +120,7 @@ def run_cell(referee: Referee, entries: list[Entry], rounds: int, pace: Pace) ->
             if entry.takes_part:
                 what = f"{entry.size:,} bytes, {entry.readers} readers, round {number}/{rounds}"
                 method.progress(f"{what}: {entry.peer.name}")
-                once(referee, entry, pace)
+                once(referee, entry, pace, where)
     method.progress("")
 
 
@@ -176,25 +185,35 @@ def main(argv: list[str]) -> int:
     ]
     rounds = rounds_of(cells, given.rounds, given.seconds, given.minutes)
     expected = sum(cost(c, r, given.seconds) for c, r in zip(cells, rounds, strict=True))
-    record = {
+    record: dict[str, Any] = {
         "machine": method.machine(given.dir),
         "versions": versions(peers),
         "parameters": {
-            **{"sizes": given.sizes, "readers": given.readers, "seconds": given.seconds},
-            **{"rounds": given.rounds, "only": given.only},
+            "sizes": given.sizes,
+            "readers": given.readers,
+            "seconds": given.seconds,
+            "rounds": given.rounds,
+            "only": given.only,
         },
     }
     print(f"{len(cells)} cells, {min(rounds)} to {max(rounds)} rounds, about {expected / 60:.0f} minutes\n")
     sys.stdout.flush()
     pace, rows, start = Pace(given.seconds), [], time.monotonic()
-    with Referee() as referee:
-        for cell, count in zip(cells, rounds, strict=True):
-            run_cell(referee, cell, count, pace)
+    with tempfile.TemporaryDirectory(dir=given.dir, prefix="peers-") as where, Referee() as referee:
+        planned = 0.0
+        for number, cell in enumerate(cells):
+            if number:  # a machine that is slower than was thought gets fewer rounds in what is left
+                spent = time.monotonic() - start
+                left = (given.minutes - spent / 60) / max(1.0, spent / max(planned, 1.0))
+                rounds[number:] = rounds_of(cells[number:], given.rounds, given.seconds, left)
+            planned += cost(cell, rounds[number], given.seconds)
+            run_cell(referee, cell, rounds[number], pace, Path(where))
             cell_rows = peers_report.cell(cell)
             rows += cell_rows
             print(peers_report.table(cell_rows), flush=True)
     record["rows"] = rows
     record["bars"] = peers_report.bars(rows)
+    record["parameters"]["rounds of each cell"] = rounds
     record["minutes"] = round((time.monotonic() - start) / 60, 1)
     print(peers_report.bar_table(record["bars"]))
     if given.json or not given.quick:

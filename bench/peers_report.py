@@ -1,4 +1,4 @@
-"""What a comparison with peers has shown: its rows, its tables, and how far ringlog is ahead where it matters."""
+"""What a comparison with peers has shown: its rows, its tables, and ringlog's ratios where a bar is set."""
 
 from __future__ import annotations
 
@@ -36,9 +36,15 @@ def _row(entry: Entry) -> Row:
         "peer": peer.name,
         "library": peer.library,
         "idiom": (peer.__doc__ or "").strip().splitlines()[0] if peer.__doc__ else "",
-        **{"lossless": peer.lossless, "waits": peer.waits, "together": peer.together},
-        **{"size": entry.size, "readers": entry.readers},
-        **{"events_per_second": None, "lost": None, "sender_cpu_ns": None, "reader_cpu_ns": None},
+        "lossless": peer.lossless,
+        "waits": peer.waits,
+        "together": peer.together,
+        "size": entry.size,
+        "readers": entry.readers,
+        "events_per_second": None,
+        "lost": None,
+        "sender_cpu_ns": None,
+        "reader_cpu_ns": None,
         "note": entry.excuse,
         "samples": [asdict(sample) for sample in samples],
         "failures": entry.failures,
@@ -58,9 +64,11 @@ def _rate(row: Row) -> float:
     return float(row["events_per_second"]["median"]) if row["events_per_second"] else 0.0
 
 
-def best_peer(rows: Sequence[Row]) -> Row | None:
-    """The fastest of a cell that isn't ringlog."""
-    others = [row for row in rows if row["library"] != "ringlog" and _rate(row)]
+def best_peer(rows: Sequence[Row], together: int = 1 << 30) -> Row | None:
+    """The fastest of a cell that isn't ringlog, and has no more than so many events in a call."""
+    others = [
+        row for row in rows if row["library"] != "ringlog" and _rate(row) and row["together"] <= together
+    ]
     return max(others, key=_rate, default=None)
 
 
@@ -93,17 +101,27 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def bars(rows: Sequence[Row]) -> list[Row]:
-    """Ringlog's rate by that of the best peer of the same cell, where a bar is set."""
+    """Ringlog's rate by that of the best peer of the same cell, where a bar is set.
+
+    The ratio that counts is to the best in any idiom; beside it the one to those that send one a call.
+    """
     found = []
     for name, size, readers, wanted in BARS:
         inside = [row for row in rows if (row["size"], row["readers"]) == (size, readers)]
         ours = next((row for row in inside if row["peer"] == name and _rate(row)), None)
         best = best_peer(inside)
+        singly = best_peer(inside, together=1)
         if ours and best:
             found.append(
                 {
-                    **{"peer": name, "size": size, "readers": readers, "best_peer": best["peer"]},
-                    **{"ratio": round(_rate(ours) / _rate(best), 3), "wanted": wanted},
+                    "peer": name,
+                    "size": size,
+                    "readers": readers,
+                    "best_peer": best["peer"],
+                    "ratio": round(_rate(ours) / _rate(best), 3),
+                    "wanted": wanted,
+                    "best_peer_singly": singly["peer"] if singly else None,
+                    "ratio_singly": round(_rate(ours) / _rate(singly), 3) if singly else None,
                 }
             )
     return found

@@ -150,11 +150,18 @@ def told(connections: list[Connection], until: float) -> list[Any]:
     return [words[id(c)] for c in connections]
 
 
-def run(kind: type[Peer], size: int, readers: int, count: int, patience: float = PATIENCE) -> Race:
+def run(
+    kind: type[Peer],
+    size: int,
+    readers: int,
+    count: int,
+    patience: float = PATIENCE,
+    where: Path = Path("/dev/shm"),
+) -> Race:
     """One race. Raises Failed if a message was wrong, or a process halted, died or took too long."""
     until = time.monotonic() + patience
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm", prefix="race-")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=where, prefix="race-")))
         peer = kind(folder, size, readers)
         stack.enter_context(peer.opened())
         sender = stack.enter_context(process(_sender, peer, count))

@@ -1,4 +1,4 @@
-"""Has races run in a process of its own, so that a library that crashes or hangs costs one run and no more."""
+"""Has races run in a process of its own: a library that crashes or hangs costs one run and no more."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Cloudtoid(Peer):
             yield self.what_comes(subscriber)
 
     def what_comes(self, subscriber: Any) -> Iterator[Any]:
-        return iter(subscriber.try_receive, b"")
+        return itertools.starmap(subscriber.try_receive, itertools.repeat(()))
 
 
 class CloudtoidWaiting(Cloudtoid):
@@ -57,7 +57,7 @@ class CloudtoidWaiting(Cloudtoid):
     alone = ""  # its sender is the same
 
     def what_comes(self, subscriber: Any) -> Iterator[Any]:
-        return iter(subscriber.receive, b"")
+        return itertools.starmap(subscriber.receive, itertools.repeat(()))
 
 
 class CloudtoidBatches(Cloudtoid):
@@ -68,7 +68,7 @@ class CloudtoidBatches(Cloudtoid):
 
     @contextlib.contextmanager
     def sending(self) -> Iterator[Sender]:
-        step = max(1, min(self.together, self.room // 4 // (self.size + 16)))
+        step = self.at_once
         with self.publishers() as publishers:
             sends = [publisher.try_send_batch for publisher in publishers]
 

@@ -62,7 +62,7 @@ class FasterFifoMany(FasterFifo):
     @contextlib.contextmanager
     def sending(self) -> Iterator[Sender]:
         puts = [queue.put_many for queue in self.handles]
-        step = max(1, min(self.together, self.room // 4 // (self.size + 16)))
+        step = self.at_once
 
         def one(message: Any) -> None:
             for put in puts:
@@ -79,5 +79,5 @@ class FasterFifoMany(FasterFifo):
     @contextlib.contextmanager
     def receiving(self, index: int) -> Iterator[Iterator[Any]]:
         get = self.handles[index].get_many
-        lists = map(get, itertools.repeat(True), itertools.repeat(LONG), itertools.repeat(self.together))
+        lists = map(get, itertools.repeat(True), itertools.repeat(LONG), itertools.repeat(self.at_once))
         yield itertools.chain.from_iterable(lists)

@@ -67,7 +67,7 @@ class Kickmsg(Peer):
         yield self.what_comes(kickmsg.Subscriber(kickmsg.SharedRegion.open(self.region)))
 
     def what_comes(self, subscriber: Any) -> Iterator[Any]:
-        return iter(subscriber.try_receive, b"")
+        return itertools.starmap(subscriber.try_receive, itertools.repeat(()))
 
 
 class KickmsgWaiting(Kickmsg):

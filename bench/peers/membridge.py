@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,4 +51,4 @@ class Membridge(Peer):
         from membridge import SharedMemory
 
         memory = SharedMemory.open(self.segment)
-        yield iter(memory.spsc().pop, b"")
+        yield itertools.starmap(memory.spsc().pop, itertools.repeat(()))

@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+CACHED = 256 << 10  # bytes
+
 
 @dataclass(frozen=True)
 class Sender:
@@ -55,9 +57,7 @@ class Peer:
     greatest_size: ClassVar[int] = 1 << 30
     together: ClassVar[int] = 1  # events that one call sends or receives, at most
     batches: ClassVar[bool] = False  # `receiving` gives numpy arrays, a row an event; lossless peers only
-    alone: ClassVar[str] = (
-        ""  # how it can send without a reader: "freely", "in bursts", "no", or "" (see above)
-    )
+    alone: ClassVar[str] = ""  # how it sends without a reader: "freely", "in bursts", "no", or ""
     folder: Path
     size: int
     readers: int
@@ -67,6 +67,11 @@ class Peer:
     def room(self) -> int:
         """Bytes of buffer, the same for every peer that can be told: enough for 16 messages."""
         return max(4 << 20, 1 << (16 * self.size - 1).bit_length())
+
+    @property
+    def at_once(self) -> int:
+        """Events that one call sends or receives: no more than stay in a core's own cache on their way."""
+        return max(1, min(self.together, CACHED // max(self.size, 1)))
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:

@@ -84,7 +84,7 @@ class RingLists(Ring):
 
     def all_of(self, writer: ringlog.Writer) -> Callable[[Sequence[bytes], int], object]:
         def many(messages: Sequence[bytes], count: int) -> None:
-            step = max(1, min(self.together, self.room // 4 // (self.size + 16)))
+            step = self.at_once
             source = itertools.islice(itertools.cycle(messages), count)
             while batch := list(itertools.islice(source, step)):
                 writer.append_many(batch)
@@ -92,7 +92,7 @@ class RingLists(Ring):
         return many
 
     def what_comes(self, reader: ringlog.Reader) -> Iterator[Any]:
-        lists = iter(lambda: reader.read_many(self.together, None), None)
+        lists = iter(lambda: reader.read_many(self.at_once, None), None)
         return map(DATA, itertools.chain.from_iterable(lists))
 
 
@@ -112,8 +112,9 @@ class RingArrays(Ring):
             return np.frombuffer(b"".join(messages), np.uint8).reshape(len(messages), -1)
 
         def many(rows: Any, count: int) -> None:
-            most = max(1, min(len(rows), self.together, self.room // 4 // (self.size + 16)))
-            step = 1 << (most.bit_length() - 1)  # a part of the messages' number, so no batch wraps
+            step = 1 << (
+                min(len(rows), self.at_once).bit_length() - 1
+            )  # divides their number: no batch wraps
             for start in range(0, count, step):
                 place = start % len(rows)
                 writer.append_array(rows[place : place + min(step, count - start)])
@@ -126,4 +127,4 @@ class RingArrays(Ring):
 
         row = np.dtype((np.void, self.size))
         while True:
-            yield reader.read_batch(self.together, None).to_numpy(row)
+            yield reader.read_batch(self.at_once, None).to_numpy(row)
