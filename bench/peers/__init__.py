@@ -10,12 +10,18 @@ from importlib.util import find_spec
 
 from bench.peers.cloudtoid import Cloudtoid, CloudtoidBatches, CloudtoidWaiting
 from bench.peers.faster_fifo import FasterFifo, FasterFifoMany
+from bench.peers.iceoryx import Iceoryx, IceoryxEvent
 from bench.peers.kickmsg import Kickmsg, KickmsgWaiting
 from bench.peers.membridge import Membridge
+from bench.peers.nats import Nats
+from bench.peers.nng import NngPub, NngPush
 from bench.peers.peer import Peer, Sender
 from bench.peers.pipe import Pipe
 from bench.peers.queues import Queue, SimpleQueue
+from bench.peers.redis import Redis
 from bench.peers.ring import Ring, RingArrays, RingLists, RingSpinning, RingUnverified
+from bench.peers.zenoh import Zenoh, ZenohShared
+from bench.peers.zeromq import ZmqPub, ZmqPush, ZmqXPub
 
 __all__ = ["PEERS", "Peer", "Sender", "missing"]
 
@@ -25,6 +31,11 @@ PEERS: tuple[type[Peer], ...] = (
     *(Cloudtoid, CloudtoidWaiting, CloudtoidBatches),
     Membridge,
     *(FasterFifo, FasterFifoMany),
+    *(Iceoryx, IceoryxEvent),
+    *(ZmqXPub, ZmqPub, ZmqPush),
+    *(NngPush, NngPub),
+    *(Zenoh, ZenohShared),
+    *(Redis, Nats),
     *(Pipe, SimpleQueue, Queue),
 )
 
