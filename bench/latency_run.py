@@ -6,8 +6,9 @@ what is late it sends at once. So a sender that was held up makes all the messag
 whoever waits for them: nothing is omitted. A reader looks at the clock first thing when it has a message, and
 keeps both times. No garbage is collected meanwhile.
 
-While there is much time left the sender lets go of the GIL between two looks: some libraries send from a thread
-of their own. And a process is tied to its core when it is connected: threads that it has by then stay free.
+While there is much time left the sender lets go of the GIL between two looks: some libraries send from a
+thread of their own. And a process is tied to its core when it is connected: threads that it has by then stay
+free.
 """
 
 from __future__ import annotations
