@@ -142,22 +142,18 @@ def measure(given: argparse.Namespace, folder: Path) -> tuple[list[Row], list[Ro
 
 
 def bars(rows: list[Row]) -> list[Row]:
-    """ringlog's spinning reader against the best of the spinning peers, for each rate and percentile."""
-    told = []
+    """Each of ringlog's spinning readers against the best spinning peer, for each rate and percentile."""
+    told: list[Row] = []
     spinning = [row for row in rows if row["waits"] == "spins" and "p50" in row and not row["note"]]
-    for rate in dict.fromkeys(row["rate"] for row in spinning):
-        for name in ("p50", "p99"):
-            at = [row for row in spinning if row["rate"] == rate]
-            ours = [row for row in at if row["library"] == "ringlog"]
-            theirs = [row for row in at if row["library"] != "ringlog"]
-            if not ours or not theirs:
-                continue
-            mine, best = min(ours, key=lambda r: r[name]), min(theirs, key=lambda r: r[name])
+    for mine in (row for row in spinning if row["library"] == "ringlog"):
+        theirs = [row for row in spinning if row["library"] != "ringlog" and row["rate"] == mine["rate"]]
+        for name in ("p50", "p99") if theirs else ():
+            best = min(theirs, key=lambda row: row[name])
             told.append(
                 {
-                    "what": f"{name} at {rate:,}/s, spinning",
+                    "what": f"{name} at {mine['rate']:,}/s, spinning",
+                    "peer": mine["peer"],
                     "ringlog": mine[name],
-                    "by": mine["peer"],
                     "best_peer": best["peer"],
                     "theirs": best[name],
                     "ratio": round(mine[name] / best[name], 4),
@@ -207,7 +203,7 @@ def show(rows: list[Row], floors: list[Row], rates: list[int]) -> None:
                 print(f"{title}\n\n{method.table([*HEAD, 'note'], [line(row) for row in group])}\n")
     for bar in bars(rows):
         print(
-            f"{bar['what']}: {bar['by']} {micro(bar['ringlog'])}, {bar['best_peer']} {micro(bar['theirs'])},"
+            f"{bar['what']}: {bar['peer']} {micro(bar['ringlog'])}, {bar['best_peer']} {micro(bar['theirs'])},"
             f" ratio {bar['ratio']:.2f}"
         )
 

@@ -26,11 +26,11 @@
 #include "ringlog/sleepers.h"
 #include "ringlog/writer.h"
 
-static int tie_to(int core) {
+static int tie(pid_t process, int core) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(core, &set);
-    return core < 0 ? 0 : sched_setaffinity(0, sizeof set, &set);
+    return sched_setaffinity(process, sizeof set, &set);
 }
 
 static int publish(rl_ring *ring, sem_t *sem, const rl_checksum_impl *sum, const void *data, uint32_t size) {
@@ -121,10 +121,11 @@ int main(int argc, char **argv) {
         return 1;
     if (child == 0) {
         memset(took, 0, (size_t)events * sizeof *took); /* its pages are there before the first event is */
-        return tie_to(atoi(argv[7])) != 0 || read_all(&map.ring, sum, size, took, events, atoi(argv[8]));
+        return read_all(&map.ring, sum, size, took, events, atoi(argv[8]));
     }
     sem_t *sem = sem_open(argv[2], 0);
-    if (sem == SEM_FAILED || tie_to(atoi(argv[6])) != 0 ||
+    /* The child first: once we spin, it may not get this core to leave it. */
+    if (sem == SEM_FAILED || tie(child, atoi(argv[7])) != 0 || tie(0, atoi(argv[6])) != 0 ||
         write_on_schedule(&map.ring, sem, sum, size, events, interval) != 0)
         return 1;
     int status;

@@ -28,11 +28,11 @@ static int64_t now(void) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static int tie_to(int core) {
+static int tie(pid_t process, int core) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(core, &set);
-    return sched_setaffinity(0, sizeof set, &set);
+    return sched_setaffinity(process, sizeof set, &set);
 }
 
 static int ascending(const void *a, const void *b) {
@@ -52,8 +52,6 @@ int main(int argc, char **argv) {
     pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* it looks for ever */
-        if (tie_to(atoi(argv[2])) != 0)
-            _exit(1);
         for (uint64_t k = 1; k <= last; k++) {
             while (__atomic_load_n(ping, __ATOMIC_ACQUIRE) != k)
                 ;
@@ -61,7 +59,8 @@ int main(int argc, char **argv) {
         }
         _exit(0);
     }
-    if (child < 0 || tie_to(atoi(argv[1])) != 0)
+    /* The child first: once we spin, it may not get this core to leave it. */
+    if (child < 0 || tie(child, atoi(argv[2])) != 0 || tie(0, atoi(argv[1])) != 0)
         return 1;
     uint64_t k = 0;
     int64_t before = now();
