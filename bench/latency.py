@@ -203,7 +203,8 @@ def show(rows: list[Row], floors: list[Row], rates: list[int]) -> None:
                 print(f"{title}\n\n{method.table([*HEAD, 'note'], [line(row) for row in group])}\n")
     for bar in bars(rows):
         print(
-            f"{bar['what']}: {bar['peer']} {micro(bar['ringlog'])}, {bar['best_peer']} {micro(bar['theirs'])},"
+            f"{bar['what']}: {bar['peer']} {micro(bar['ringlog'])},"
+            f" {bar['best_peer']} {micro(bar['theirs'])},"
             f" ratio {bar['ratio']:.2f}"
         )
 

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from bench.checks import GOODBYE, HELLO, Received, check, check_batches, messages
+from bench.checks import GOODBYE, HELLO, Received, check, check_batches, check_events, check_lists, messages
 from bench.peers import Peer
 from bench.processes import CONTEXT
 
@@ -64,7 +64,11 @@ def _reader(peer: Peer, index: int, count: int, control: Connection) -> None:
                 break
         control.send("heard")
         expected = messages(peer.size)
-        if peer.batches:
+        if peer.events:
+            seen = check_events(source, expected, count)
+        elif peer.lists:
+            seen = check_lists(source, expected, count)
+        elif peer.batches:
             seen = check_batches(source, expected, count)
         else:
             seen = check(source, expected, count, peer.lossless)
@@ -162,7 +166,7 @@ def run(
     until = time.monotonic() + patience
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=where, prefix="race-")))
-        peer = kind(folder, size, readers)
+        peer = kind(folder, size, readers, as_events=kind.events)
         stack.enter_context(peer.opened())
         sender = stack.enter_context(process(_sender, peer, count))
         told([sender], until)

@@ -58,6 +58,7 @@ class FasterFifoMany(FasterFifo):
 
     name = "faster-fifo, put_many to get_many"
     together = 1024
+    lists = True
 
     @contextlib.contextmanager
     def sending(self) -> Iterator[Sender]:
@@ -79,5 +80,4 @@ class FasterFifoMany(FasterFifo):
     @contextlib.contextmanager
     def receiving(self, index: int) -> Iterator[Iterator[Any]]:
         get = self.handles[index].get_many
-        lists = map(get, itertools.repeat(True), itertools.repeat(LONG), itertools.repeat(self.at_once))
-        yield itertools.chain.from_iterable(lists)
+        yield map(get, itertools.repeat(True), itertools.repeat(LONG), itertools.repeat(self.at_once))

@@ -57,11 +57,14 @@ class Peer:
     greatest_size: ClassVar[int] = 1 << 30
     together: ClassVar[int] = 1  # events that one call sends or receives, at most
     batches: ClassVar[bool] = False  # `receiving` gives numpy arrays, a row an event; lossless peers only
+    events: ClassVar[bool] = False  # `receiving` can give objects with the message as .data; lossless only
+    lists: ClassVar[bool] = False  # `receiving` gives lists of messages; lossless peers only
     alone: ClassVar[str] = ""  # how it sends without a reader: "freely", "in bursts", "no", or ""
     folder: Path
     size: int
     readers: int
     handles: Any = field(default=None)  # what `opened` made, if children need it
+    as_events: bool = False  # give those objects
 
     @property
     def room(self) -> int:

@@ -21,6 +21,7 @@ class Ring(Peer):
     library = "ringlog"
     waits = "sleeps"
     alone = "freely"
+    events = True
     wait: ClassVar[str] = "adaptive"
     verify: ClassVar[bool] = True
 
@@ -56,7 +57,7 @@ class Ring(Peer):
             yield self.what_comes(reader)
 
     def what_comes(self, reader: ringlog.Reader) -> Iterator[Any]:
-        return map(DATA, reader)
+        return iter(reader) if self.as_events else map(DATA, reader)
 
 
 class RingUnverified(Ring):
@@ -81,6 +82,8 @@ class RingLists(Ring):
 
     name = "ringlog, append_many to read_many"
     together = 1024
+    events = False
+    lists = True
 
     def all_of(self, writer: ringlog.Writer) -> Callable[[Sequence[bytes], int], object]:
         def many(messages: Sequence[bytes], count: int) -> None:
@@ -92,8 +95,8 @@ class RingLists(Ring):
         return many
 
     def what_comes(self, reader: ringlog.Reader) -> Iterator[Any]:
-        lists = iter(lambda: reader.read_many(self.at_once, None), None)
-        return map(DATA, itertools.chain.from_iterable(lists))
+        while True:
+            yield [event.data for event in reader.read_many(self.at_once, None)]
 
 
 class RingArrays(Ring):
@@ -102,6 +105,7 @@ class RingArrays(Ring):
     name = "ringlog, append_array to read_batch"
     needs = ("numpy",)
     together = 4096
+    events = False
     batches = True
 
     @contextlib.contextmanager
