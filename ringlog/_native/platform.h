@@ -118,6 +118,8 @@ int rl_has_news(const rl_ring *ring, int64_t position);
 typedef struct rl_patience {
     int64_t spin; /* ns that looking again and again is worth before sleeping */
     int64_t lull; /* ns not to look at all, since a busy writer was met each time */
+    int64_t doubt; /* spins in a row that were thought to be worth it and were not; then sleeps until the next try */
+    int64_t naps; /* in a row, of a reader that may not announce that it sleeps */
 } rl_patience;
 
 /* The part of waiting for something behind `position` that stays awake: look again and again, for at most `limit`
@@ -125,8 +127,9 @@ typedef struct rl_patience {
 int rl_wait_awake(const rl_ring *ring, int64_t position, int64_t limit, int wait, rl_patience *patience);
 /* The other part, for at most `limit` ns and never more than 100 ms: asleep, or as `wait` says. 1: there is
  * something. */
-int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait, int announce, int first);
-/* Wait until the reader in `slot` needs nothing before `position`, at most `limit` ns, never over 5 ms. */
+int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait, int announce, int first,
+                 rl_patience *patience);
+/* Wait until the reader in `slot` needs nothing before `position`, at most `limit` ns, never over 1 ms. */
 void rl_wait_room(const rl_ring *ring, int slot, int64_t position, int64_t limit);
 /* Wait for a token for at most `limit` ns. 1: we have it. */
 int rl_sem_wait(sem_t *sem, int64_t limit);

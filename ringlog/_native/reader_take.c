@@ -5,6 +5,7 @@
  */
 #include "reader_object.h"
 
+#define WAKE_SLACK (1024 << 10)
 #define NAME_CHECK_NS INT64_C(500000000) /* of waiting, in however short calls: has the file still its name and size? */
 
 int rl_reader_raise(ReaderObject *self, const char *name) {
@@ -27,6 +28,16 @@ int rl_reader_usable(ReaderObject *self) {
     return rl_reader_sound(self);
 }
 
+/* Is there room enough now to wake a writer that waits for it? It wants to get to the gate; but woken right there
+ * it fills a stride and sleeps again, and each wake takes us a system call. So a reader of small events that has
+ * more to read goes on for a while first. For one that stops in the middle the writer's sleeps are short. */
+static int worth_waking(const ReaderObject *self, int64_t from, int64_t to) {
+    int64_t gate = RL_LOAD_RELAXED(&self->ring.header->gate_offset), slack = self->ring.capacity / 4;
+    if (slack > WAKE_SLACK)
+        slack = WAKE_SLACK;
+    return to >= gate && (to - gate >= slack || to - from >= slack || to >= self->at.head);
+}
+
 void rl_reader_move_cursor(ReaderObject *self) {
     rl_header *h = self->ring.header;
     rl_place place = self->finished;
@@ -35,11 +46,10 @@ void rl_reader_move_cursor(ReaderObject *self) {
         if (oldest.position < place.position)
             place = oldest;
     }
+    int64_t from = RL_LOAD_RELAXED(&self->slot->cursor);
     rl_cursor_store(self->slot, place);
-    /* No fence before this look: a writer that sleeps just now wakes by itself within milliseconds.
-     * It wants a whole stride, so waking it earlier than the gate would only cost both of us. */
-    if (RL_UNLIKELY(RL_LOAD_RELAXED(&h->room_wanted)) &&
-        place.position >= RL_LOAD_RELAXED(&h->gate_offset) &&
+    /* No fence before this look: a writer that sleeps just now wakes by itself within a millisecond. */
+    if (RL_UNLIKELY(RL_LOAD_RELAXED(&h->room_wanted)) && worth_waking(self, from, place.position) &&
         rl_sleepers_taken(&h->room_wanted, &h->room_futex)) {
         rl_wake_all(&h->room_futex);
         RL_POINT(cursor_woke);
@@ -244,7 +254,7 @@ Taken rl_reader_wait(ReaderObject *self, int64_t deadline, int64_t slice) {
     if (!news && !(kept && spins)) {
         Py_BEGIN_ALLOW_THREADS
         news = (first && !kept && rl_wait_awake(&ring, position, limit, wait, &self->patience)) ||
-               rl_wait_head(&ring, position, limit, wait, announce, first);
+               rl_wait_head(&ring, position, limit, wait, announce, first, &self->patience);
         Py_END_ALLOW_THREADS
     }
     if (PyErr_CheckSignals() < 0 || !rl_reader_usable(self))

@@ -15,7 +15,7 @@
 #define MILLISECOND INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
 #define LONGEST_SLEEP (100 * MILLISECOND) /* so a waker killed before its wake strands nobody */
-#define LONGEST_ROOM_SLEEP (5 * MILLISECOND)
+#define LONGEST_ROOM_SLEEP (1 * MILLISECOND) /* a reader may be past the gate without having said so */
 #define LONGEST_SPIN (50 * MICROSECOND)
 #define SHORTEST_SPIN (1 * MICROSECOND)
 #define SHORTEST_LULL 500
@@ -23,6 +23,12 @@
 #define AT_ONCE 500 /* ns: news that was there already, or came while we looked for the first time */
 #define SEM_INTERVAL (200 * MICROSECOND) /* where no wait for a token goes by the monotonic clock */
 #define POLL_INTERVAL (1 * MILLISECOND) /* of a reader that may not announce that it sleeps */
+#define LONG_POLL_INTERVAL (3 * MILLISECOND)
+#define MANY_NAPS 1000
+#define DOUBTS 4
+#define SLEEPS_IN_DOUBT 1000
+#define OFTEN 32    /* looks between two offers of the core: 2 us */
+#define RARELY 512  /* where we may run on one core only, but the writer, perhaps, on another: 30 us */
 
 static int64_t read_clock(clockid_t id) {
     struct timespec t;
@@ -50,9 +56,20 @@ static void nap(int64_t ns) {
     clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
 }
 
-/* Spinning is only worth anything if whoever we wait for can run meanwhile. */
+/* Spinning is only worth anything if whoever we wait for can run meanwhile: on the machine's cores, not only on
+ * those that we may run on. Relaxed: every thread finds the same numbers, and nothing hangs on them. */
 static int cores(void) {
-    static int known; /* relaxed: every thread finds the same number, and nothing hangs on it */
+    static int known;
+    int count = RL_LOAD_RELAXED(&known);
+    if (!count) {
+        count = (int)sysconf(_SC_NPROCESSORS_ONLN);
+        RL_STORE_RELAXED(&known, count > 1 ? count : 1);
+    }
+    return count;
+}
+
+static int own_cores(void) {
+    static int known;
     int count = RL_LOAD_RELAXED(&known);
     if (!count) {
         cpu_set_t set;
@@ -69,17 +86,25 @@ int rl_has_news(const rl_ring *ring, int64_t position) {
            RL_LOAD_ACQUIRE(&h->removed);
 }
 
-/* Look for news for `ns`; every few microseconds let somebody else have the core. */
+/* Look for news for `ns`; with `yielding`, every so many looks let somebody else have the core. */
 static int spin_for(const rl_ring *ring, int64_t position, int64_t ns, int yielding) {
     int64_t until = rl_monotonic() + ns;
+    int looks = 0;
     do {
         for (int k = 0; k < 32; k++) {
-            if (rl_has_news(ring, position))
+            if (rl_has_news(ring, position)) {
+                /* They come from the writer's core: on their way while we get from here to reading them. */
+                RL_PREFETCH_READ(rl_at(ring, position));
+                RL_PREFETCH_READ(rl_at(ring, position) + 64);
                 return 1;
+            }
             RL_PAUSE();
         }
-        if (yielding)
+        looks += 32;
+        if (yielding && looks >= yielding) {
             sched_yield();
+            looks = 0;
+        }
     } while (rl_monotonic() < until);
     return rl_has_news(ring, position);
 }
@@ -110,39 +135,69 @@ static int spin_behind(const rl_ring *ring, int64_t position, int64_t ns, int64_
 int rl_wait_awake(const rl_ring *ring, int64_t position, int64_t limit, int wait, rl_patience *patience) {
     int64_t *spin = &patience->spin;
     if (wait == RL_WAIT_SPIN)
-        return spin_for(ring, position, limit < LONGEST_SPIN ? limit : LONGEST_SPIN, cores() < 2);
+        return spin_for(ring, position, limit < LONGEST_SPIN ? limit : LONGEST_SPIN, own_cores() < 2 ? RARELY : 0);
     if (wait != RL_WAIT_ADAPTIVE || cores() < 2)
         return 0;
     if (*spin == 0)
         *spin = LONGEST_SPIN / 4;
     int found = spin_behind(ring, position, *spin < limit ? *spin : limit, &patience->lull);
+    if (found)
+        patience->doubt = 0;
+    else if (*spin > LONGEST_SPIN / 4 && patience->doubt < DOUBTS)
+        patience->doubt++;
     *spin = found ? (*spin * 2 < LONGEST_SPIN ? *spin * 2 : LONGEST_SPIN)
                   : (*spin / 2 > SHORTEST_SPIN ? *spin / 2 : SHORTEST_SPIN);
     return found;
 }
 
-int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait, int announce, int first) {
+/* News came `slept` ns after we had fallen asleep. If that is less than we would spin at most, it is worth spinning
+ * for so long; unless that was tried and nothing came, as where the writer needs our core to bring it. */
+static void learn(rl_patience *patience, int64_t slept) {
+    if (slept >= LONGEST_SPIN)
+        return;
+    if (patience->doubt < DOUBTS)
+        patience->spin = slept * 2 < LONGEST_SPIN ? slept * 2 : LONGEST_SPIN;
+    else if (++patience->doubt > DOUBTS + SLEEPS_IN_DOUBT)
+        patience->doubt = 0;
+}
+
+/* About each millisecond, less often in a long silence: 1,000 wake-ups a second are 2 % of a core. */
+static int poll_for(const rl_ring *ring, int64_t position, int64_t limit, rl_patience *patience) {
+    int64_t interval = patience->naps < MANY_NAPS ? POLL_INTERVAL : LONG_POLL_INTERVAL;
+    nap(limit < interval ? limit : interval);
+    int found = rl_has_news(ring, position);
+    patience->naps = found ? 0 : patience->naps + 1;
+    return found;
+}
+
+int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait, int announce, int first,
+                 rl_patience *patience) {
     rl_header *h = ring->header;
     if (limit > LONGEST_SLEEP)
         limit = LONGEST_SLEEP;
     if (limit <= 0)
         return rl_has_news(ring, position);
-    if (wait == RL_WAIT_SPIN || wait == RL_WAIT_YIELD)
-        return spin_for(ring, position, limit, wait == RL_WAIT_YIELD || cores() < 2);
+    if (wait == RL_WAIT_SPIN)
+        return spin_for(ring, position, limit, own_cores() < 2 ? RARELY : 0);
+    if (wait == RL_WAIT_YIELD)
+        return spin_for(ring, position, limit, OFTEN);
     for (int k = 0; k < 2 && first && wait == RL_WAIT_ADAPTIVE; k++) {
         sched_yield();
         if (rl_has_news(ring, position))
             return 1;
     }
-    if (!announce) {
-        nap(limit < POLL_INTERVAL ? limit : POLL_INTERVAL);
-        return rl_has_news(ring, position);
-    }
+    if (!announce)
+        return poll_for(ring, position, limit, patience);
+    int learns = wait == RL_WAIT_ADAPTIVE && first && cores() > 1;
+    int64_t start = learns ? rl_monotonic() : 0;
     uint32_t seen = rl_sleep_announce(&h->sleepers, &h->sleepers_futex);
     if (!rl_has_news(ring, position))
         futex_wait(&h->sleepers_futex, seen, limit);
     RL_POINT(sleep_woken);
-    return rl_has_news(ring, position);
+    int found = rl_has_news(ring, position);
+    if (learns && found)
+        learn(patience, rl_monotonic() - start);
+    return found;
 }
 
 void rl_wait_room(const rl_ring *ring, int slot, int64_t position, int64_t limit) {

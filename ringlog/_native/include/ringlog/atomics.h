@@ -109,6 +109,9 @@ static inline void rl_racing_copy(void *dst, const void *src, size_t size) { mem
 #define RL_PREFETCH_FAR(p) __builtin_prefetch((p), 1, 2)
 #endif
 
+/* A line that somebody else has just written, and that we are about to read. */
+#define RL_PREFETCH_READ(p) __builtin_prefetch((p), 0, 3)
+
 /* A value that was just loaded from shared memory, in a local variable: from here on it is that variable's. Without
  * this a compiler may load it again where it is used, and find another value than the one that was checked. */
 #define RL_LOADED(value) __asm__("" : "+r"(value))
