@@ -19,7 +19,7 @@
 #define LONGEST_SPIN (50 * MICROSECOND)
 #define SHORTEST_SPIN (1 * MICROSECOND)
 #define SHORTEST_LULL 500
-#define LONGEST_LULL (2 * MICROSECOND)
+#define LONGEST_LULL (16 * MICROSECOND)
 #define AT_ONCE 500 /* ns: news that was there already, or came while we looked for the first time */
 #define SEM_INTERVAL (200 * MICROSECOND) /* where no wait for a token goes by the monotonic clock */
 #define POLL_INTERVAL (1 * MILLISECOND) /* of a reader that may not announce that it sleeps */
@@ -109,23 +109,26 @@ static int spin_for(const rl_ring *ring, int64_t position, int64_t ns, int yield
     return rl_has_news(ring, position);
 }
 
-/* Is there exactly one event behind `position`? A guess, for a hint: the entry may be overwritten. */
-static int one_alone(const rl_ring *ring, int64_t position) {
+/* Did less come behind `position` in `ns` than three events a microsecond? A guess, for a hint: all are taken to be
+ * as large as the first, and that may be overwritten. */
+static int few(const rl_ring *ring, int64_t position, int64_t ns) {
     rl_entry entry;
-    memcpy(&entry, rl_at(ring, position), sizeof entry);
-    return RL_LOAD_RELAXED(&ring->header->write_offset) <= position + RL_ENTRY_SIZE + (int64_t)entry.size;
+    rl_racing_copy(&entry, rl_at(ring, position), sizeof entry);
+    int64_t bytes = RL_LOAD_RELAXED(&ring->header->write_offset) - position;
+    return bytes / (RL_ENTRY_SIZE + (int64_t)entry.size) * MICROSECOND < ns * 3;
 }
 
 /* A reader as fast as its writer stands at the head, and takes the head's cache line, and the next entry's, from
  * the writer for each single event: both get half as far. So if the writer was busy when we looked, we let it
- * get ahead for a moment the next time. An event that is still alone then only waited for us: no such writer. */
+ * get ahead for a moment the next time, and for longer each time that it used it. Few events, or one alone, only
+ * waited for us: no such writer. */
 static int spin_behind(const rl_ring *ring, int64_t position, int64_t ns, int64_t *lull) {
     int64_t start = rl_monotonic(), rest = *lull < ns ? *lull : ns;
     while (rl_monotonic() - start < rest)
         for (int k = 0; k < 4; k++)
             RL_PAUSE();
     int found = spin_for(ring, position, ns - rest, 0);
-    if (!found || rl_monotonic() - start > rest + AT_ONCE || (rest && one_alone(ring, position)))
+    if (!found || rl_monotonic() - start > rest + AT_ONCE || (rest && few(ring, position, rest)))
         *lull = 0;
     else
         *lull = *lull == 0 ? SHORTEST_LULL : *lull * 2 < LONGEST_LULL ? *lull * 2 : LONGEST_LULL;
