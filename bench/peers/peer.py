@@ -68,8 +68,8 @@ class Peer:
 
     @property
     def room(self) -> int:
-        """Bytes of buffer, the same for every peer that can be told: enough for 16 messages."""
-        return max(4 << 20, 1 << (16 * self.size - 1).bit_length())
+        """Bytes of buffer, the same for every peer that can be told: 4 MiB, or 16 messages if they are large."""
+        return 4 << 20 if self.size < 16384 else 1 << (16 * self.size - 1).bit_length()
 
     @property
     def at_once(self) -> int:

@@ -128,12 +128,12 @@ def _bar(bar: Record) -> Bar:
         most = 1  # a time, by the best of the others
     if held is None and isinstance(ratio, (int, float)) and isinstance(least, (int, float)):
         held = ratio >= least
-    singly = first("ratio_singly")
+    widest = first("ratio_any")
     asked = f"at least {least:g}" if isinstance(least, (int, float)) else ""
     return Bar(
         f"{what or '?'}{f': {pair}' if pair else ''}",
         (f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}") if isinstance(ratio, (int, float)) else "-",
         f"at most {most:g}" if isinstance(most, (int, float)) else asked,
         None if held is None else bool(held),
-        f"{singly:.2f} against the best that sends one a call" if isinstance(singly, (int, float)) else "",
+        f"{widest:.2f} against the best in any idiom" if isinstance(widest, (int, float)) else "",
     )
