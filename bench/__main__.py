@@ -15,6 +15,7 @@ VERBS = {
     "idle": "bench.idle",
     "scale": "bench.scale",
     "floor": "bench.floor",
+    "parts": "bench.parts",
     "seed": "bench.seed",
     "one_to_one": "bench.one_to_one",
     "columns": "bench.columns",

@@ -64,7 +64,8 @@ def _send(peer: Peer, seconds: float, control: Connection) -> None:
 
             def drain(count: int) -> None:
                 while count:
-                    count -= next(source) is not None
+                    came = next(source)
+                    count -= len(came) if peer.lists else came is not None
 
             control.send(_bursts(peer, sender, seconds, drain))
 

@@ -68,7 +68,7 @@ class Peer:
 
     @property
     def room(self) -> int:
-        """Bytes of buffer, the same for every peer that can be told: 4 MiB, or 16 messages if they are large."""
+        """Bytes of buffer, alike for every peer that can be told: 4 MiB, or 16 large messages."""
         return 4 << 20 if self.size < 16384 else 1 << (16 * self.size - 1).bit_length()
 
     @property
