@@ -129,7 +129,7 @@ int rl_wait_awake(const rl_ring *ring, int64_t position, int64_t limit, int wait
  * something. */
 int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait, int announce, int first,
                  rl_patience *patience);
-/* Wait until the reader in `slot` needs nothing before `position`, at most `limit` ns, never over 1 ms. */
+/* Wait until the reader in `slot` needs nothing before `position`, at most `limit` ns. */
 void rl_wait_room(const rl_ring *ring, int slot, int64_t position, int64_t limit);
 /* Wait for a token for at most `limit` ns. 1: we have it. */
 int rl_sem_wait(sem_t *sem, int64_t limit);

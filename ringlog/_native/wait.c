@@ -15,7 +15,6 @@
 #define MILLISECOND INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
 #define LONGEST_SLEEP (100 * MILLISECOND) /* so a waker killed before its wake strands nobody */
-#define LONGEST_ROOM_SLEEP (1 * MILLISECOND) /* a reader may be past the gate without having said so */
 #define LONGEST_SPIN (50 * MICROSECOND)
 #define SHORTEST_SPIN (1 * MICROSECOND)
 #define SHORTEST_LULL 500
@@ -210,7 +209,7 @@ void rl_wait_room(const rl_ring *ring, int slot, int64_t position, int64_t limit
     /* A reader looks at the flag without a fence, to keep its loop cheap: the short limit makes up. */
     RL_POINT(room_sleeps);
     if (RL_LOAD_RELAXED(cursor) < position)
-        futex_wait(&h->room_futex, seen, limit < LONGEST_ROOM_SLEEP ? limit : LONGEST_ROOM_SLEEP);
+        futex_wait(&h->room_futex, seen, limit);
     RL_POINT(room_woken);
 }
 

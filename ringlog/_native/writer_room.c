@@ -5,10 +5,16 @@
 #include "writer_object.h"
 
 #define REAP_INTERVAL INT64_C(100000000)
+/* A reader may have made room without saying so, if it has more to read: short at first. Who goes on waiting waits for
+ * a slow one, and a thousand wake-ups a second would be 2 % of a core. */
+#define SHORT_SLEEPS 20
+#define SHORT_SLEEP INT64_C(1000000)
+#define LONG_SLEEP INT64_C(5000000)
 
 typedef struct Blocked {
     int slot;       /* the reader that was last asked about */
     int64_t asked;  /* when: monotonic ns */
+    int64_t sleeps;
 } Blocked;
 
 /* Ask policy whether the reader in `slot` is dead, unless it was asked just now. 1: it was asked. */
@@ -25,7 +31,10 @@ static int reap(WriterObject *self, int slot, Blocked *blocked) {
 }
 
 /* One slice of waiting for the reader in `slot`, the lock not held. 0: an exception. */
-static int wait_for(WriterObject *self, int slot, int64_t position, int64_t limit) {
+static int wait_for(WriterObject *self, int slot, int64_t position, int64_t limit, Blocked *blocked) {
+    int64_t slice = blocked->sleeps++ < SHORT_SLEEPS ? SHORT_SLEEP : LONG_SLEEP;
+    if (limit > slice)
+        limit = slice;
     Py_BEGIN_ALLOW_THREADS
     rl_wait_room(&self->ring, slot, position, limit);
     Py_END_ALLOW_THREADS
@@ -55,7 +64,7 @@ static void withdraw(WriterObject *self) {
 /* With the lock held: move the tail so that `bytes` fit. 1: the lock is held and there is room.
  * 0: an exception, and it is not. While it waits it does not hold the lock. */
 int rl_writer_make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t deadline) {
-    Blocked blocked = {-1, 0};
+    Blocked blocked = {-1, 0, 0};
     int contended;
     rl_place want;
     while (rl_room_short(&self->ring, a, bytes)) {
@@ -92,7 +101,7 @@ int rl_writer_make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t
         }
         int go_on = asked < 0    ? 0
                     : asked > 0 ? rl_writer_usable(self) /* policy ran Python code: a fork, a close */
-                                : wait_for(self, slot, want.position, deadline - now);
+                                : wait_for(self, slot, want.position, deadline - now, &blocked);
         if (!go_on || !rl_writer_lock(self, deadline)) {
             PyObject *type, *value, *trace; /* withdrawing may not disturb what is being raised */
             PyErr_Fetch(&type, &value, &trace);
