@@ -23,7 +23,7 @@
 #define SEM_INTERVAL (200 * MICROSECOND) /* where no wait for a token goes by the monotonic clock */
 #define POLL_INTERVAL (1 * MILLISECOND) /* of a reader that may not announce that it sleeps */
 #define LONG_POLL_INTERVAL (3 * MILLISECOND)
-#define MANY_NAPS 1000
+#define MANY_NAPS 100
 #define DOUBTS 4
 #define SLEEPS_IN_DOUBT 1000
 #define OFTEN 32    /* looks between two offers of the core: 2 us */
