@@ -22,7 +22,6 @@
 #define AT_ONCE 500 /* ns: news that was there already, or came while we looked for the first time */
 #define SEM_INTERVAL (200 * MICROSECOND) /* where no wait for a token goes by the monotonic clock */
 #define POLL_INTERVAL (1 * MILLISECOND) /* of a reader that may not announce that it sleeps */
-#define LONG_POLL_INTERVAL (3 * MILLISECOND)
 #define MANY_NAPS 100
 #define DOUBTS 4
 #define SLEEPS_IN_DOUBT 1000
@@ -165,7 +164,9 @@ static void learn(rl_patience *patience, int64_t slept) {
 
 /* About each millisecond, less often in a long silence: 1,000 wake-ups a second are 2 % of a core. */
 static int poll_for(const rl_ring *ring, int64_t position, int64_t limit, rl_patience *patience) {
-    int64_t interval = patience->naps < MANY_NAPS ? POLL_INTERVAL : LONG_POLL_INTERVAL;
+    int64_t interval = patience->naps < MANY_NAPS         ? POLL_INTERVAL
+                       : patience->naps < 4 * MANY_NAPS ? 3 * POLL_INTERVAL
+                                                        : 6 * POLL_INTERVAL;
     nap(limit < interval ? limit : interval);
     int found = rl_has_news(ring, position);
     patience->naps = found ? 0 : patience->naps + 1;
