@@ -32,10 +32,12 @@ int rl_reader_usable(ReaderObject *self) {
  * it fills a stride and sleeps again, and each wake takes us a system call. So a reader of small events that has
  * more to read goes on for a while first. For one that stops in the middle the writer's sleeps are short. */
 static int worth_waking(const ReaderObject *self, int64_t from, int64_t to) {
-    int64_t gate = RL_LOAD_RELAXED(&self->ring.header->gate_offset), slack = self->ring.capacity / 4;
+    int64_t gate = RL_LOAD_RELAXED(&self->ring.header->gate_offset); /* this, and `from`, may be anything */
+    uint64_t slack = (uint64_t)self->ring.capacity / 4;
     if (slack > WAKE_SLACK)
         slack = WAKE_SLACK;
-    return to >= gate && (to - gate >= slack || to - from >= slack || to >= self->at.head);
+    return to >= gate && ((uint64_t)to - (uint64_t)gate >= slack || (uint64_t)to - (uint64_t)from >= slack ||
+                          to >= self->at.head);
 }
 
 void rl_reader_move_cursor(ReaderObject *self) {

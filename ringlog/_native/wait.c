@@ -112,8 +112,8 @@ static int spin_for(const rl_ring *ring, int64_t position, int64_t ns, int yield
 static int few(const rl_ring *ring, int64_t position, int64_t ns) {
     rl_entry entry;
     rl_racing_copy(&entry, rl_at(ring, position), sizeof entry);
-    int64_t bytes = RL_LOAD_RELAXED(&ring->header->write_offset) - position;
-    return bytes / (RL_ENTRY_SIZE + (int64_t)entry.size) * MICROSECOND < ns * 3;
+    uint64_t bytes = (uint64_t)RL_LOAD_RELAXED(&ring->header->write_offset) - (uint64_t)position;
+    return bytes / (RL_ENTRY_SIZE + (uint64_t)entry.size) < ((uint64_t)ns * 3 + MICROSECOND - 1) / MICROSECOND;
 }
 
 /* A reader as fast as its writer stands at the head, and takes the head's cache line, and the next entry's, from
