@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
+from bench.peers.fan_out import into
 from bench.peers.peer import Peer, Sender
 from bench.processes import CONTEXT
 
@@ -27,18 +28,7 @@ class Pipe(Peer):
 
     @contextlib.contextmanager
     def sending(self) -> Iterator[Sender]:
-        sends = [sink.send_bytes for _, sink in self.handles]
-
-        def one(message: Any) -> None:
-            for send in sends:
-                send(message)
-
-        def many(messages: Sequence[bytes], count: int) -> None:
-            for message in itertools.islice(itertools.cycle(messages), count):
-                for send in sends:
-                    send(message)
-
-        yield Sender(one, many)
+        yield into([sink.send_bytes for _, sink in self.handles])
 
     @contextlib.contextmanager
     def receiving(self, index: int) -> Iterator[Iterator[Any]]:

@@ -7,10 +7,10 @@ messages, or as many as its semaphore can count: without a limit it would take a
 from __future__ import annotations
 
 import contextlib
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
+from bench.peers.fan_out import into
 from bench.peers.peer import Peer, Sender
 from bench.processes import CONTEXT
 
@@ -38,18 +38,7 @@ class SimpleQueue(Peer):
 
     @contextlib.contextmanager
     def sending(self) -> Iterator[Sender]:
-        puts = [queue.put for queue in self.handles]
-
-        def one(message: Any) -> None:
-            for put in puts:
-                put(message)
-
-        def many(messages: Sequence[bytes], count: int) -> None:
-            for message in itertools.islice(itertools.cycle(messages), count):
-                for put in puts:
-                    put(message)
-
-        yield Sender(one, many)
+        yield into([queue.put for queue in self.handles])
 
     @contextlib.contextmanager
     def receiving(self, index: int) -> Iterator[Iterator[Any]]:
