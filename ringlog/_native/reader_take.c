@@ -28,16 +28,18 @@ int rl_reader_usable(ReaderObject *self) {
     return rl_reader_sound(self);
 }
 
-/* Is there room enough now to wake a writer that waits for it? It wants to get to the gate; but woken right there
- * it fills a stride and sleeps again, and each wake takes us a system call. So a reader of small events that has
- * more to read goes on for a while first. For one that stops in the middle the writer's sleeps are short. */
+/* Is there room enough now, by this step of ours, to wake a writer that waits for it? It wants to get to the gate; but
+ * woken right there it fills a stride and sleeps again, and each wake takes us a system call. So a reader of small
+ * events that has more to read goes on for a while first. For one that stops in the middle the writer's sleeps are
+ * short. And a reader that had come so far before is not the one that the writer waits for. */
 static int worth_waking(const ReaderObject *self, int64_t from, int64_t to) {
     int64_t gate = RL_LOAD_RELAXED(&self->ring.header->gate_offset); /* this, and `from`, may be anything */
     uint64_t slack = (uint64_t)self->ring.capacity / 4;
     if (slack > WAKE_SLACK)
         slack = WAKE_SLACK;
-    return to >= gate && ((uint64_t)to - (uint64_t)gate >= slack || (uint64_t)to - (uint64_t)from >= slack ||
-                          to >= self->at.head);
+    if (to < gate || (from >= gate && (uint64_t)from - (uint64_t)gate >= slack))
+        return 0;
+    return (uint64_t)to - (uint64_t)gate >= slack || (uint64_t)to - (uint64_t)from >= slack || to >= self->at.head;
 }
 
 void rl_reader_move_cursor(ReaderObject *self) {
