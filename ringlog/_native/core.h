@@ -55,6 +55,8 @@ extern PyType_Spec rl_event_spec, rl_batch_spec, rl_column_spec, rl_batch_iterat
     rl_lease_spec, rl_semaphore_spec, rl_memory_spec, rl_window_spec, rl_claim_spec, rl_view_spec, rl_writer_spec,
     rl_reader_spec;
 
+/* Bytes of this size to be filled for an Event, their content anything. A new reference, or NULL: an exception. */
+PyObject *rl_event_bytes(Py_ssize_t size);
 /* Takes over the reference to `data`, also when it fails. */
 PyObject *rl_event_new(PyTypeObject *type, int64_t sequence, int64_t timestamp, PyObject *data);
 

@@ -12,6 +12,33 @@
 static EventObject *spare;
 static int spares;
 
+/* The bytes of the event that went last, for the next one of that size: what is beyond 512 bytes comes from malloc, and
+ * costs there as much as copying it. Nobody else has a reference; so nobody sees them change. */
+#define KEPT_BYTES (1 << 20)
+static PyObject *kept;
+
+PyObject *rl_event_bytes(Py_ssize_t size) {
+    PyObject *bytes = kept;
+    if (!bytes || PyBytes_GET_SIZE(bytes) != size)
+        return PyBytes_FromStringAndSize(NULL, size);
+    kept = NULL;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* the field: to be set by bytes themselves, which we make here */
+    ((PyBytesObject *)bytes)->ob_shash = -1; /* "not known yet": another's bytes stood here */
+#pragma GCC diagnostic pop
+    return bytes;
+}
+
+static int keep(PyObject *bytes) {
+    if (kept || !bytes || Py_REFCNT(bytes) != 1 || !PyBytes_CheckExact(bytes))
+        return 0;
+    Py_ssize_t size = PyBytes_GET_SIZE(bytes);
+    if (size < 2 || size > KEPT_BYTES) /* Python itself shares the short ones */
+        return 0;
+    kept = bytes;
+    return 1;
+}
+
 PyObject *rl_event_new(PyTypeObject *type, int64_t sequence, int64_t timestamp, PyObject *data) {
     EventObject *self = spare;
     if (RL_LIKELY(self != NULL)) {
@@ -43,7 +70,8 @@ static PyObject *event_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 
 static void event_dealloc(EventObject *self) {
     PyTypeObject *type = Py_TYPE(self);
-    Py_XDECREF(self->data);
+    if (!keep(self->data))
+        Py_XDECREF(self->data);
     if (RL_LIKELY(spares < SPARE_EVENTS)) {
         self->data = (PyObject *)spare;
         spare = self;

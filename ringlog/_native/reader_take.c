@@ -159,7 +159,7 @@ Taken rl_reader_settle(ReaderObject *self, rl_status status) {
 
 /* The bytes of the entry that rl_reader_next showed, and whether they are what they were. */
 static rl_status copy_out(ReaderObject *self, const rl_entry *entry, const uint8_t *data, PyObject **out) {
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)entry->size);
+    PyObject *bytes = rl_event_bytes((Py_ssize_t)entry->size);
     *out = bytes;
     if (!bytes)
         return RL_OK;

@@ -7,6 +7,7 @@ import pickle
 import sys
 
 import pytest
+from oracle import RingFile
 
 import ringlog
 from ringlog import Event
@@ -133,3 +134,48 @@ def test_it_lets_go_of_its_data() -> None:
         list(event), event[2], event[:], hash(event), event == (1, 2, data), repr(event), event.data
     del event
     assert sys.getrefcount(data) == before
+
+
+# ---- the memory of what is gone is used again ----
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 64, 1024, 100_000])
+def test_what_was_read_before_stays_as_it_was(ring_path: str, size: int) -> None:
+    """Bytes that anybody still refers to are nobody's to write into: the caller's, a slice's or a view's."""
+    with ringlog.Writer(ring_path, capacity=1 << 22) as writer, ringlog.Reader(ring_path) as reader:
+        kept = []
+        for k in range(20):
+            writer.append(bytes([k]) * size)
+            event = reader.read(0)
+            if k % 4 == 0:
+                kept.append((k, event.data))
+            elif k % 4 == 1:
+                kept.append((k, memoryview(event.data)))
+            elif k % 4 == 2:
+                kept.append((k, copy.copy(event).data))
+            del event
+        for k, data in kept:
+            assert bytes(data) == bytes([k]) * size
+
+
+@pytest.mark.parametrize("size", [2, 1024])
+def test_hashes_are_of_what_is_read(ring_path: str, size: int) -> None:
+    with ringlog.Writer(ring_path, capacity=1 << 20) as writer, ringlog.Reader(ring_path) as reader:
+        for k in range(10):
+            expected = bytes([k]) * size
+            writer.append(expected)
+            assert hash(reader.read(0).data) == hash(expected)
+            assert {expected: k}[b"%b" % expected] == k
+
+
+def test_what_is_not_whole_is_seen_by_nobody(ring_path: str) -> None:
+    """A checksum that is wrong is found after the copy: the bytes of the event before stay what they were."""
+    with ringlog.Writer(ring_path, capacity=65536) as writer, ringlog.Reader(ring_path) as reader:
+        writer.append_many([b"a" * 1024, b"b" * 1024])
+        first = reader.read(0)
+        with RingFile(ring_path) as file:
+            data = file.memory[:].rfind(b"b" * 1024)
+            file.memory[data] = ord("x")
+        with pytest.raises(ringlog.CorruptStream):
+            reader.read(0)
+        assert first.data == b"a" * 1024
