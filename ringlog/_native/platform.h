@@ -119,7 +119,7 @@ typedef struct rl_patience {
     int64_t spin; /* ns that looking again and again is worth before sleeping */
     int64_t lull; /* ns not to look at all, since a busy writer was met each time */
     int64_t doubt; /* spins in a row that were thought to be worth it and were not; then sleeps until the next try */
-    int64_t naps; /* in a row, of a reader that may not announce that it sleeps */
+    int64_t naps; /* in a row that brought nothing */
 } rl_patience;
 
 /* The part of waiting for something behind `position` that stays awake: look again and again, for at most `limit`

@@ -15,6 +15,7 @@
 #define MILLISECOND INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
 #define LONGEST_SLEEP (100 * MILLISECOND) /* so a waker killed before its wake strands nobody */
+#define WARM_SLEEP (10 * MILLISECOND) /* at first: whom little has displaced from the caches is sooner awake */
 #define LONGEST_SPIN (50 * MICROSECOND)
 #define SHORTEST_SPIN (1 * MICROSECOND)
 #define SHORTEST_LULL 500
@@ -193,11 +194,14 @@ int rl_wait_head(const rl_ring *ring, int64_t position, int64_t limit, int wait,
         return poll_for(ring, position, limit, patience);
     int learns = wait == RL_WAIT_ADAPTIVE && first && cores() > 1;
     int64_t start = learns ? rl_monotonic() : 0;
+    if (wait == RL_WAIT_ADAPTIVE && patience->naps < MANY_NAPS && limit > WARM_SLEEP)
+        limit = WARM_SLEEP;
     uint32_t seen = rl_sleep_announce(&h->sleepers, &h->sleepers_futex);
     if (!rl_has_news(ring, position))
         futex_wait(&h->sleepers_futex, seen, limit);
     RL_POINT(sleep_woken);
     int found = rl_has_news(ring, position);
+    patience->naps = found ? 0 : patience->naps + 1;
     if (learns && found)
         learn(patience, rl_monotonic() - start);
     return found;
