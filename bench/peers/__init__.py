@@ -19,14 +19,14 @@ from bench.peers.peer import Peer, Sender
 from bench.peers.pipe import Pipe
 from bench.peers.queues import Queue, SimpleQueue
 from bench.peers.redis import Redis
-from bench.peers.ring import Ring, RingArrays, RingLists, RingSpinning, RingUnverified
+from bench.peers.ring import Ring, RingArrays, RingLists, RingSession, RingSpinning, RingUnverified
 from bench.peers.zenoh import Zenoh, ZenohShared
 from bench.peers.zeromq import ZmqPub, ZmqPush, ZmqXPub
 
 __all__ = ["PEERS", "Peer", "Sender", "missing"]
 
 PEERS: tuple[type[Peer], ...] = (
-    *(Ring, RingUnverified, RingSpinning, RingLists, RingArrays),
+    *(Ring, RingSession, RingUnverified, RingSpinning, RingLists, RingArrays),
     *(Kickmsg, KickmsgWaiting),
     *(Cloudtoid, CloudtoidWaiting, CloudtoidBatches),
     *(Iceoryx, IceoryxEvent),

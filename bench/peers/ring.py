@@ -22,6 +22,7 @@ class Ring(Peer):
     waits = "sleeps"
     alone = "freely"
     events = True
+    lock: ClassVar[str] = "append"
     wait: ClassVar[str] = "adaptive"
     verify: ClassVar[bool] = True
 
@@ -39,7 +40,7 @@ class Ring(Peer):
 
     @contextlib.contextmanager
     def sending(self) -> Iterator[Sender]:
-        with ringlog.Writer(self.path) as writer:
+        with ringlog.Writer(self.path, lock=self.lock) as writer:
             yield Sender(writer.append, self.all_of(writer))
 
     def all_of(self, writer: ringlog.Writer) -> Callable[[Sequence[bytes], int], object]:
@@ -58,6 +59,13 @@ class Ring(Peer):
 
     def what_comes(self, reader: ringlog.Reader) -> Iterator[Any]:
         return iter(reader) if self.as_events else map(DATA, reader)
+
+
+class RingSession(Ring):
+    """The same with `lock="session"`: the write lock is its one writer's until it closes."""
+
+    name = "ringlog, session"
+    lock = "session"
 
 
 class RingUnverified(Ring):
