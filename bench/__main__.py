@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import itertools
+import os
 import sys
 
 # A verb's module has a docstring whose first line is its question, and `main(arguments) -> exit code`.
@@ -23,6 +24,11 @@ VERBS = {
     "async_readers": "bench.async_readers",
     "report": "bench.report",
 }
+
+
+# numpy's OpenBLAS starts a thread for each core, and they spin for a tenth of a second, waiting for work that
+# no process of a benchmark has: on few cores that disturbs whatever is measured. Before numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def question(module: str) -> str:

@@ -14,14 +14,18 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+TOGETHER = ("append_many to read_many", "append_array to read_batch")
 # Ringlog's idiom, bytes, readers, and how many times the best peer's rate per reader it is to reach.
 BARS: tuple[tuple[str, int, int, float], ...] = (
     *(("ringlog", 64, 1, 3.0), ("ringlog", 1024, 1, 3.0), ("ringlog", 65536, 1, 1.3)),
+    *(("ringlog, session", 64, 1, 3.0), ("ringlog, session", 1024, 1, 3.0)),
+    ("ringlog, session", 65536, 1, 1.3),
     *(("ringlog, verify=False", 64, 1, 3.0), ("ringlog, verify=False", 1024, 1, 3.0)),
     ("ringlog, verify=False", 65536, 1, 1.3),
-    ("ringlog, append_many to read_many", 64, 1, 5.0),
-    ("ringlog, append_array to read_batch", 64, 1, 20.0),
+    *((f"ringlog, {way}", 64, 1, wanted) for way, wanted in zip(TOGETHER, (5.0, 20.0), strict=True)),
     *(("ringlog", 64, 4, 4.0), ("ringlog", 1024, 4, 4.0)),
+    *(("ringlog, session", 64, 4, 4.0), ("ringlog, session", 1024, 4, 4.0)),
+    *((f"ringlog, {way}", size, 4, 4.0) for way in TOGETHER for size in (64, 1024)),
 )
 
 
