@@ -31,7 +31,7 @@ ALLOWED = 0.01  # of a core, for a reader that waits
 def contestants(text: str) -> list[type[Peer]]:
     """All that can block; those that differ only in how much they take at once wait alike."""
     every: list[type[Peer]] = [
-        *(peer for peer in PEERS if peer.waits == "sleeps" and peer.together == 1),
+        *(peer for peer in PEERS if peer.waits == "sleeps" and peer.singly()),
         *(RingAsleep, RingSelected, RingAsync, RingReadOnly),
     ]
     return [peer for peer in every if text in peer.name]

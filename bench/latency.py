@@ -38,7 +38,7 @@ LONGEST_NS = 3_600_000_000_000
 
 def contestants(text: str) -> list[type[Peer]]:
     """All peers that send and receive one by one: who waits for a batch to be full is not after latency."""
-    every: list[type[Peer]] = [*(peer for peer in PEERS if peer.together == 1), RingPolling, RingAsleep]
+    every: list[type[Peer]] = [*(peer for peer in PEERS if peer.singly()), RingPolling, RingAsleep]
     return [peer for peer in every if text in peer.name]
 
 
@@ -80,7 +80,8 @@ def counted(row: Row) -> Row:
     """With what was lost in all rounds, and a note if the sender fell behind."""
     if samples := row["samples"]:
         row["lost"] = sum(s["sent"] * row["readers"] - s["received"] for s in samples)
-        if row["sent"] < 0.98 * row["planned"] and not row["note"]:
+        behind = row["sent"] < 0.98 * row["planned"] or row["late_p50"] > 1e9 / row["rate"]
+        if behind and not row["note"]:
             row["note"] = "can't keep up"
     return row
 

@@ -56,6 +56,7 @@ class Peer:
     least_size: ClassVar[int] = 0
     greatest_size: ClassVar[int] = 1 << 30
     together: ClassVar[int] = 1  # events that one call sends or receives, at most
+    prompt: ClassVar[bool] = False  # sends and gives one alone at once, though it can do many together
     batches: ClassVar[bool] = False  # `receiving` gives numpy arrays, a row an event; lossless peers only
     events: ClassVar[bool] = False  # `receiving` can give objects with the message as .data; lossless only
     lists: ClassVar[bool] = False  # `receiving` gives lists of messages; lossless peers only
@@ -65,6 +66,11 @@ class Peer:
     readers: int
     handles: Any = field(default=None)  # what `opened` made, if children need it
     as_events: bool = False  # give those objects
+
+    @classmethod
+    def singly(cls) -> bool:
+        """Does a message go out, and come in, by itself? What waits for a batch to be full has no latency."""
+        return cls.together == 1 or cls.prompt
 
     @property
     def room(self) -> int:

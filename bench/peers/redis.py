@@ -34,6 +34,7 @@ class Redis(Peer):
     needs = ("redis",)
     waits = "sleeps"
     together = 512
+    prompt = True
 
     @property
     def socket(self) -> str:
