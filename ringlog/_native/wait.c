@@ -15,7 +15,7 @@
 #define MILLISECOND INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
 #define LONGEST_SLEEP (100 * MILLISECOND) /* so a waker killed before its wake strands nobody */
-#define WARM_SLEEP (10 * MILLISECOND) /* at first: whom little has displaced from the caches is sooner awake */
+#define WARM_SLEEP (5 * MILLISECOND) /* at first: whom little has displaced from the caches is sooner awake */
 #define LONGEST_SPIN (50 * MICROSECOND)
 #define SHORTEST_SPIN (1 * MICROSECOND)
 #define SHORTEST_LULL 500
