@@ -2,20 +2,22 @@
 
 Nothing is measured here. Read are the records in bench/results/*.json; what is not there is left out. Written
 are bench/results/plots/*.svg and *.png, bench/results/index.html, and the tables of README.md between
-`<!-- bench:NAME -->` and `<!-- /bench:NAME -->`. With `--check` nothing is written: it fails if the README
-says something other than the records.
+`<!-- bench:NAME -->` and `<!-- /bench:NAME -->`; two plots go into docs/plots, for the README. With `--check`
+nothing is written: it fails if the README says something other than the records.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import shutil
 from pathlib import Path
 
 from bench import method
 from bench.report import readme, records
 
 README = Path(__file__).parent.parent.parent / "README.md"
+SHOWN = ("peers-1.svg", "latency-spins.svg")  # in the README, from docs/plots
 
 
 def main(argv: list[str]) -> int:
@@ -34,5 +36,10 @@ def main(argv: list[str]) -> int:
     changed = readme.write(given.readme, found)
     print(f"{given.readme}: {', '.join(changed) or 'nothing'} changed")
     page = importlib.import_module("bench.report.page")  # only this part needs matplotlib
-    print(f"{page.write(given.out or given.results, found)} from {', '.join(found) or 'nothing'}")
+    out = given.out or given.results
+    print(f"{page.write(out, found)} from {', '.join(found) or 'nothing'}")
+    for name in SHOWN:
+        kept = given.readme.parent / "docs" / "plots" / name
+        if kept.parent.is_dir() and (out / "plots" / name).exists():
+            shutil.copyfile(out / "plots" / name, kept)
     return 0

@@ -208,7 +208,8 @@ def draw_dots(axes: Axes, panel: Dots) -> None:
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     scaled(axes.xaxis, panel.form, 5)
-    axes.set_xticks([tick for tick in axes.get_xticks() if least / 3 <= tick <= most * 3])
+    ticks = [tick for tick in axes.get_xticks() if least / 3 <= tick <= most * 3]
+    axes.set_xticks(ticks[:: 1 + (len(ticks) - 1) // 3])  # the axis is as short as the names are long
     axes.set_xlim(*limits)
     axes.set_xlabel(panel.unit, size=8, loc="left")
 

@@ -79,7 +79,10 @@ def machine_of(machine: dict[str, str]) -> str:
 
 def small_print(record: Record) -> str:
     when = str(record.get("measured", ""))[:10]
-    rounds = record.get("parameters", {}).get("rounds")
+    parameters = record.get("parameters", {})
+    rounds = parameters.get("rounds")
+    if cells := parameters.get("rounds of each cell"):
+        rounds = f"{min(cells)} to {max(cells)}" if min(cells) < max(cells) else cells[0]
     said = [machine_of(record.get("machine", {})), f"{rounds} rounds" if rounds else "", when]
     return " · ".join(word for word in said if word)
 
