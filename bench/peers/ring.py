@@ -6,7 +6,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import ringlog
 from bench.peers.peer import Peer, Sender
@@ -22,7 +22,7 @@ class Ring(Peer):
     waits = "sleeps"
     alone = "freely"
     events = True
-    lock: ClassVar[str] = "append"
+    lock: ClassVar[Literal["append", "session"]] = "append"
     wait: ClassVar[str] = "adaptive"
     verify: ClassVar[bool] = True
 
