@@ -21,6 +21,7 @@ from ringlog.errors import (
 )
 from ringlog.events import Event, ReaderInfo, Repair, Report, RingInfo, WriterInfo
 from ringlog.include import get_include
+from ringlog.log import LogReader, LogWriter, follow, record
 from ringlog.reader import Reader
 from ringlog.repairing import repair
 from ringlog.ring import create, forget, unlink
@@ -36,6 +37,8 @@ __all__ = [
     "CorruptStream",
     "Event",
     "EventTooLarge",
+    "LogReader",
+    "LogWriter",
     "NameInUse",
     "NotARing",
     "Overrun",
@@ -57,9 +60,11 @@ __all__ = [
     "WriterInfo",
     "__version__",
     "create",
+    "follow",
     "forget",
     "get_include",
     "info",
+    "record",
     "repair",
     "unlink",
     "verify",

@@ -9,12 +9,9 @@ import os
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ringlog.errors import ClosedError, WriterBusy
-
-if TYPE_CHECKING:
-    from ringlog.writer import Writer
 
 
 def sync_interval(sync: object) -> float | None:
@@ -39,6 +36,14 @@ def sync_name(path: str) -> None:
         os.close(fd)
 
 
+class Syncing(Protocol):
+    """What can be synced: a Writer, a LogWriter."""
+
+    def _head(self) -> int: ...
+
+    def _sync_now(self) -> None: ...
+
+
 class Syncer:
     """A thread that syncs a writer every `interval` seconds if the head has moved since.
 
@@ -46,7 +51,7 @@ class Syncer:
     failure: the thread ends with it too, and the next sync() or close() tells it.
     """
 
-    def __init__(self, interval: float, writer: Writer) -> None:
+    def __init__(self, interval: float, writer: Syncing) -> None:
         self.error: Exception | None = None
         self._interval = interval
         self._writer = weakref.ref(writer)

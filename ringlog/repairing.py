@@ -110,7 +110,7 @@ def _mend_log(path: str, apply: bool) -> tuple[tuple[str, ...], bool]:
         found = verify_log.walk(fd, lambda _events, _bytes: None)
         if found.count_is_wrong:
             steps = (f"write event_count {found.sequence} instead of {found.event_count}",)
-        elif found.why is not None and _torn(fd, found, path):
+        elif found.why is not None and torn(fd, found, path):
             steps = (
                 f"cut off what was torn at position {found.position} ({found.why}): "
                 f"{_events(found.sequence)} kept",
@@ -124,7 +124,7 @@ def _mend_log(path: str, apply: bool) -> tuple[tuple[str, ...], bool]:
         os.close(fd)
 
 
-def _torn(fd: int, found: verify_log.Walked, path: str) -> bool:
+def torn(fd: int, found: verify_log.Walked, path: str) -> bool:
     """Is the bad entry the end of what was written? Not if a whole one may stand behind it, nor if there is
     no whole one in front of it: then it may be no log at all, unless its name says so."""
     named = verify_log.SEGMENT.fullmatch(os.path.basename(path))

@@ -50,12 +50,16 @@ def walk(fd: int, progress: Progress) -> Walked:
         why = f"the header: write_offset {write_offset}, event_count {event_count}"
         why += f", start_timestamp {start_timestamp}"
         return Walked(write_offset, event_count, start_timestamp, size, 0, 0, 0, why)
-    reached = _walk_entries(fd, write_offset, progress)
+    reached = walk_from(fd, HEADER.size, 0, 0, write_offset, progress)
     return Walked(write_offset, event_count, start_timestamp, size, *reached)
 
 
-def _walk_entries(fd: int, end: int, progress: Progress) -> tuple[int, int, int, str | None]:
-    position, sequence, timestamp, piece = HEADER.size, 0, 0, PIECE
+def walk_from(
+    fd: int, position: int, sequence: int, timestamp: int, end: int, progress: Progress
+) -> tuple[int, int, int, str | None]:
+    """Walk the entries from a place up to `end`. The place reached, the time of the entry before it, and why
+    that is not the end."""
+    piece = PIECE
     while position < end:
         data = read_at(fd, position, min(piece, end - position))
         before = position, sequence

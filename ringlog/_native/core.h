@@ -18,6 +18,8 @@ typedef struct CoreState {
     PyTypeObject *column_type;
     PyTypeObject *batch_iterator_type;
     PyTypeObject *mapping_type;
+    PyTypeObject *segment_type;
+    PyTypeObject *reader_type;
     PyTypeObject *lease_type;
     PyTypeObject *semaphore_type;
     PyTypeObject *memory_type;
@@ -53,7 +55,7 @@ typedef struct EventObject {
 extern PyModuleDef rl_core_module;
 extern PyType_Spec rl_event_spec, rl_batch_spec, rl_column_spec, rl_batch_iterator_spec, rl_mapping_spec,
     rl_lease_spec, rl_semaphore_spec, rl_memory_spec, rl_window_spec, rl_claim_spec, rl_view_spec, rl_writer_spec,
-    rl_reader_spec;
+    rl_reader_spec, rl_segment_spec, rl_log_writer_spec, rl_log_reader_spec;
 
 /* Bytes of this size to be filled for an Event, their content anything. A new reference, or NULL: an exception. */
 PyObject *rl_event_bytes(Py_ssize_t size);

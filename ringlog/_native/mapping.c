@@ -1,5 +1,5 @@
 /* mapping.c: files, mirrored mappings, leases. */
-#include "platform.h"
+#include "segment.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +50,7 @@ int rl_header_probe(int fd, rl_header *out, const char **why) {
     return rl_header_check(out, st.st_size, why);
 }
 
-static int in_memory(int fd) {
+int rl_in_memory(int fd) {
     struct statfs fs;
     if (fstatfs(fd, &fs) < 0)
         return 0;
@@ -95,11 +95,21 @@ static int map_data(rl_mapping *m, int64_t data_start, int64_t capacity, int pop
  * inherits a lease, or half a handler. */
 static pthread_mutex_t lease_mutex = PTHREAD_MUTEX_INITIALIZER;
 
-static int watch(rl_mapping *m) {
-    int64_t needs = rl_mapping_needs(m);
+static void install(void) {
     pthread_mutex_lock(&lease_mutex);
     rl_fault_install();
     pthread_mutex_unlock(&lease_mutex);
+}
+
+struct rl_watched *rl_segment_watch(rl_mapping *m, int protection) {
+    install();
+    return rl_fault_watch(m->data_base, m->data_bytes, protection, m->fd, RL_FIRST_POSITION, &m->broken,
+                          RL_BROKEN_DATA);
+}
+
+static int watch(rl_mapping *m) {
+    int64_t needs = rl_mapping_needs(m);
+    install();
     m->watched_header = rl_fault_watch(m->ring.header, m->header_bytes,
                                        m->mode == RL_MAP_READ ? PROT_READ : PROT_READ | PROT_WRITE, m->fd, needs,
                                        &m->broken, RL_BROKEN_HEADER);
@@ -136,7 +146,7 @@ int rl_mapping_open(rl_mapping *m, int fd, int mode, int populate) {
         return -errno;
     m->device = st.st_dev;
     m->inode = st.st_ino;
-    m->in_memory = in_memory(fd);
+    m->in_memory = rl_in_memory(fd);
     m->header_bytes = (size_t)seen.data_start;
     int protection = mode == RL_MAP_READ ? PROT_READ : PROT_READ | PROT_WRITE;
     rl_header *header = mmap(NULL, m->header_bytes, protection, MAP_SHARED, m->fd, 0);
@@ -157,6 +167,8 @@ int rl_mapping_open(rl_mapping *m, int fd, int mode, int populate) {
 void rl_mapping_close(rl_mapping *m) {
     rl_fault_unwatch(m->watched_header);
     rl_fault_unwatch(m->watched_data);
+    if (m->segment)
+        rl_segment_close(m);
     if (m->ring.header)
         munmap(m->ring.header, m->header_bytes);
     if (m->data_base && m->data_base != MAP_FAILED)
@@ -167,7 +179,9 @@ void rl_mapping_close(rl_mapping *m) {
     memset(m, 0, sizeof *m);
 }
 
-int64_t rl_mapping_needs(const rl_mapping *m) { return (int64_t)m->header_bytes + m->ring.capacity; }
+int64_t rl_mapping_needs(const rl_mapping *m) {
+    return m->segment ? RL_LOAD_RELAXED(&m->ring.header->write_offset) : (int64_t)m->header_bytes + m->ring.capacity;
+}
 
 int64_t rl_mapping_size(const rl_mapping *m) {
     struct stat st;

@@ -237,6 +237,7 @@ static int core_exec(PyObject *module) {
         !(state->column_type = hidden_type(module, &rl_column_spec)) ||
         !(state->batch_iterator_type = hidden_type(module, &rl_batch_iterator_spec)) ||
         !(state->mapping_type = add_type(module, &rl_mapping_spec)) ||
+        !(state->segment_type = add_type(module, &rl_segment_spec)) ||
         !(state->lease_type = add_type(module, &rl_lease_spec)) ||
         !(state->semaphore_type = add_type(module, &rl_semaphore_spec)) ||
         !(state->memory_type = hidden_type(module, &rl_memory_spec)) ||
@@ -244,12 +245,15 @@ static int core_exec(PyObject *module) {
         !(state->claim_type = add_type(module, &rl_claim_spec)) ||
         !(state->view_type = add_type(module, &rl_view_spec)))
         return -1;
-    PyType_Spec *bases[] = {&rl_writer_spec, &rl_reader_spec};
-    for (size_t k = 0; k < 2; k++) {
+    PyType_Spec *bases[] = {&rl_writer_spec, &rl_reader_spec, &rl_log_writer_spec, &rl_log_reader_spec};
+    for (size_t k = 0; k < sizeof bases / sizeof *bases; k++) {
         PyTypeObject *type = add_type(module, bases[k]);
         if (!type)
             return -1;
-        Py_DECREF(type);
+        if (bases[k] == &rl_reader_spec)
+            state->reader_type = type;
+        else
+            Py_DECREF(type);
     }
 #ifdef RINGLOG_POINTS
     if (PyModule_AddFunctions(module, rl_point_methods) < 0)
@@ -265,6 +269,8 @@ static int core_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->column_type);
     Py_VISIT(state->batch_iterator_type);
     Py_VISIT(state->mapping_type);
+    Py_VISIT(state->segment_type);
+    Py_VISIT(state->reader_type);
     Py_VISIT(state->lease_type);
     Py_VISIT(state->semaphore_type);
     Py_VISIT(state->memory_type);
@@ -281,6 +287,8 @@ static int core_clear(PyObject *module) {
     Py_CLEAR(state->column_type);
     Py_CLEAR(state->batch_iterator_type);
     Py_CLEAR(state->mapping_type);
+    Py_CLEAR(state->segment_type);
+    Py_CLEAR(state->reader_type);
     Py_CLEAR(state->lease_type);
     Py_CLEAR(state->semaphore_type);
     Py_CLEAR(state->memory_type);

@@ -39,6 +39,7 @@ typedef struct rl_mapping {
     void *data_base;
     size_t header_bytes, data_bytes;
     struct rl_watched *watched_header, *watched_data;
+    struct rl_segment *segment; /* NULL: a ring. Otherwise a log's file: see segment.h */
 } rl_mapping;
 
 /* RL_BROKEN_* since when what is read there may be zeros, and what is written reaches nobody. It stays so. */
@@ -48,6 +49,7 @@ static inline int rl_mapping_broken(const rl_mapping *m) { return RL_LOAD_RELAXE
 int rl_header_probe(int fd, rl_header *out, const char **why);
 /* populate: fault the pages in now, so that the hot path meets none. The mapping must stay where it is. */
 int rl_mapping_open(rl_mapping *m, int fd, int mode, int populate);
+int rl_in_memory(int fd); /* does its file system keep nothing on a disk? */
 void rl_mapping_close(rl_mapping *m);
 /* Does the file still have a name? If it is shorter than it was, the mapping is broken from now on. */
 int rl_mapping_named(rl_mapping *m);
@@ -110,6 +112,7 @@ enum { RL_WAIT_ADAPTIVE = 0, RL_WAIT_SPIN = 1, RL_WAIT_YIELD = 2, RL_WAIT_SLEEP 
 
 int64_t rl_now(void);       /* Unix nanoseconds */
 int64_t rl_monotonic(void); /* nanoseconds on a clock that never steps */
+void rl_nap(int64_t ns);
 void rl_wake_all(uint32_t *futex);
 /* An event behind `position`, or that there will be none: the reader that we tell finds out which. */
 int rl_has_news(const rl_ring *ring, int64_t position);

@@ -64,6 +64,10 @@ Taken rl_reader_take_one(ReaderObject *self, PyObject **event);
 Taken rl_reader_take_more(ReaderObject *self, PyObject **event);
 /* What it means that there is no event: NOTHING, ENDED, FAILED, or TAKEN: a loss was told or skipped, look again. */
 Taken rl_reader_settle(ReaderObject *self, rl_status status);
+/* The same where a log is read: more of the file, or what policy says at its end. log_reader.c */
+Taken rl_log_settle(ReaderObject *self);
+PyObject *rl_reader_wait_for_news(ReaderObject *, PyObject *timeout); /* log_record.c */
+Taken rl_log_wait(ReaderObject *self, int64_t limit);
 /* Wait, for one slice, until there may be something: TAKEN, look again. NOTHING: `deadline` has come. */
 Taken rl_reader_wait(ReaderObject *self, int64_t deadline, int64_t slice);
 /* The next event, waiting for it until `deadline`. */
@@ -90,6 +94,11 @@ int rl_reader_begin(ReaderObject *self, PyObject *timeout, int64_t *deadline);
 /* How many at most: 1 or more; NULL: `otherwise`. -1: an exception. */
 Py_ssize_t rl_parse_limit(PyObject *limit, Py_ssize_t otherwise);
 
+PyObject *rl_reader_new(PyTypeObject *, PyObject *, PyObject *);
+void rl_reader_dealloc(ReaderObject *);
+int rl_reader_traverse(ReaderObject *, visitproc, void *);
+PyObject *rl_reader_detach(ReaderObject *, PyObject *);
+extern PyGetSetDef rl_reader_states[];
 PyObject *rl_reader_poll(ReaderObject *, PyObject *);
 PyObject *rl_reader_read(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_reader_read_many(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject *);

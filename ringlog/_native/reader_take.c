@@ -4,6 +4,7 @@
  * exception to raise, or None to go on), and those that raise: _corrupt, _ended, _removed, _unusable.
  */
 #include "reader_object.h"
+#include "segment.h"
 
 #define WAKE_SLACK (1024 << 10)
 #define NAME_CHECK_NS INT64_C(500000000) /* of waiting, in however short calls: has the file still its name and size? */
@@ -147,6 +148,8 @@ static Taken nothing(ReaderObject *self) {
 Taken rl_reader_settle(ReaderObject *self, rl_status status) {
     if (RL_UNLIKELY(!rl_reader_sound(self)))
         return FAILED; /* whatever it looks like */
+    if (status == RL_EMPTY && RL_UNLIKELY(self->mapping->map.segment != NULL))
+        return rl_log_settle(self);
     if (status == RL_EMPTY) {
         Taken taken = nothing(self);
         return RL_UNLIKELY(self->watch.source != NULL) && taken == NOTHING ? rl_reader_rearm(self, 1) : taken;
@@ -249,6 +252,8 @@ Taken rl_reader_wait(ReaderObject *self, int64_t deadline, int64_t slice) {
     int64_t limit = deadline == INT64_MAX ? INT64_MAX : deadline - rl_monotonic();
     if (limit <= 0)
         return NOTHING;
+    if (RL_UNLIKELY(self->mapping->map.segment != NULL))
+        return rl_log_wait(self, limit);
     int announce = self->announce, wait = self->wait, first = slice == 0, spins = wait == RL_WAIT_SPIN;
     rl_ring ring = self->ring;
     int64_t position = self->at.position;

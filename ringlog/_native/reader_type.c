@@ -1,7 +1,7 @@
 /* reader_type.c: the native Reader's type, and the steps that reader.py is made of. */
 #include "reader_object.h"
 
-static PyObject *reader_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs)) {
+PyObject *rl_reader_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs)) {
     ReaderObject *self = (ReaderObject *)type->tp_alloc(type, 0);
     if (self) {
         rl_turn_init(&self->turn);
@@ -10,7 +10,7 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObj
     return (PyObject *)self;
 }
 
-static void reader_dealloc(ReaderObject *self) {
+void rl_reader_dealloc(ReaderObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     rl_watch_end(&self->watch); /* before the mapping that it looks into */
@@ -21,7 +21,7 @@ static void reader_dealloc(ReaderObject *self) {
     Py_DECREF(type);
 }
 
-static int reader_traverse(ReaderObject *self, visitproc visit, void *arg) {
+int rl_reader_traverse(ReaderObject *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->mapping);
     Py_VISIT(self->event_type);
@@ -65,7 +65,7 @@ static PyObject *reader_attach(ReaderObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-static PyObject *reader_detach(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
+PyObject *rl_reader_detach(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
     if (!self->mapping)
         Py_RETURN_NONE;
     if (self->fork_generation == rl_fork_generation()) {
@@ -190,6 +190,12 @@ static PyObject *reader_quiet(ReaderObject *self, void *Py_UNUSED(closure)) {
     return PyBool_FromLong(self->watch.source != NULL && !RL_LOAD_RELAXED(&self->watch.fired));
 }
 
+/* What a reader of a log has, too. */
+PyGetSetDef rl_reader_states[] = {
+    {"_state", (getter)reader_state, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMethodDef reader_methods[] = {
     {"poll", (PyCFunction)rl_reader_poll, METH_NOARGS,
      "poll($self)\n--\n\n"
@@ -239,8 +245,9 @@ static PyMethodDef reader_methods[] = {
      "kernel before 5.16, it looks each millisecond. In a forked child the number is another one: ask again.\n"
      "Raises ClosedError, and OSError (no descriptor or thread left)."},
     {"_attach", (PyCFunction)reader_attach, METH_VARARGS, NULL},
-    {"_detach", (PyCFunction)reader_detach, METH_NOARGS, NULL},
+    {"_detach", (PyCFunction)rl_reader_detach, METH_NOARGS, NULL},
     {"_place", (PyCFunction)reader_place, METH_VARARGS, NULL},
+    {"_wait", (PyCFunction)rl_reader_wait_for_news, METH_O, NULL},
     {"_finish", (PyCFunction)reader_finish, METH_NOARGS, NULL},
     {"_drop_views", (PyCFunction)reader_drop_views, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
@@ -261,9 +268,9 @@ static PyGetSetDef reader_getset[] = {
     {"_quiet", (getter)reader_quiet, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
-static PyType_Slot reader_slots[] = {{Py_tp_new, reader_new},
-                                     {Py_tp_dealloc, reader_dealloc},
-                                     {Py_tp_traverse, reader_traverse},
+static PyType_Slot reader_slots[] = {{Py_tp_new, rl_reader_new},
+                                     {Py_tp_dealloc, rl_reader_dealloc},
+                                     {Py_tp_traverse, rl_reader_traverse},
                                      {Py_tp_methods, reader_methods},
                                      {Py_tp_members, reader_members},
                                      {Py_tp_getset, reader_getset},

@@ -50,7 +50,7 @@ static void futex_wait(uint32_t *futex, uint32_t seen, int64_t limit) {
 
 void rl_wake_all(uint32_t *futex) { syscall(SYS_futex, futex, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
 
-static void nap(int64_t ns) {
+void rl_nap(int64_t ns) {
     struct timespec t = spec(ns);
     clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
 }
@@ -168,7 +168,7 @@ static int poll_for(const rl_ring *ring, int64_t position, int64_t limit, rl_pat
     int64_t interval = patience->naps < MANY_NAPS         ? POLL_INTERVAL
                        : patience->naps < 4 * MANY_NAPS ? 3 * POLL_INTERVAL
                                                         : 6 * POLL_INTERVAL;
-    nap(limit < interval ? limit : interval);
+    rl_nap(limit < interval ? limit : interval);
     int found = rl_has_news(ring, position);
     patience->naps = found ? 0 : patience->naps + 1;
     return found;
@@ -232,7 +232,7 @@ int rl_sem_wait(sem_t *sem, int64_t limit) {
             return 1;
         if ((left = until - rl_monotonic()) <= 0)
             return 0;
-        nap(left < SEM_INTERVAL ? left : SEM_INTERVAL);
+        rl_nap(left < SEM_INTERVAL ? left : SEM_INTERVAL);
     }
 #endif
 }
@@ -240,5 +240,5 @@ int rl_sem_wait(sem_t *sem, int64_t limit) {
 void rl_step_back(const rl_header *h) {
     int64_t until = rl_monotonic() + MILLISECOND;
     while (RL_LOAD_RELAXED(&h->owner) == 0 && rl_monotonic() < until)
-        nap(20 * MICROSECOND);
+        rl_nap(20 * MICROSECOND);
 }

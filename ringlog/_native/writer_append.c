@@ -1,8 +1,13 @@
 /* writer_append.c: append, append_many, append_array: from Python objects to bytes, and back to sequences. */
 #include "writer_object.h"
 
+/* Half a ring. A log's segment is made as large as it has to be. */
+static int64_t largest_batch(const WriterObject *self) {
+    return self->mapping->map.segment ? RL_FURTHEST / 2 : rl_largest_batch(&self->ring);
+}
+
 static int64_t largest(const WriterObject *self) {
-    int64_t limit = rl_largest_batch(&self->ring) - RL_ENTRY_SIZE;
+    int64_t limit = largest_batch(self) - RL_ENTRY_SIZE;
     return limit < (int64_t)UINT32_MAX ? limit : (int64_t)UINT32_MAX;
 }
 
@@ -131,8 +136,8 @@ static PyObject *append_collected(WriterObject *self, PyObject *tuple, int64_t g
         goto done;
     if (RL_UNLIKELY(sizes > (Py_ssize_t)UINT32_MAX))
         bytes = INT64_MAX; /* one alone does not fit the format */
-    if (bytes > rl_largest_batch(&self->ring))
-        raise_too_large(self, bytes, rl_largest_batch(&self->ring), 1);
+    if (bytes > largest_batch(self))
+        raise_too_large(self, bytes, largest_batch(self), 1);
     else
         first = rl_writer_write(self, &(Source){items, NULL, 0, count, bytes}, given);
     rl_turn_leave(&self->turn);
@@ -258,8 +263,8 @@ PyObject *rl_writer_append_array(WriterObject *self, PyObject *const *args, Py_s
     if (given == -2 || !get_rows(args[0], &view, &source))
         return NULL;
     if (rl_writer_enter(self)) {
-        if (RL_UNLIKELY(source.bytes > rl_largest_batch(&self->ring)))
-            raise_too_large(self, source.bytes, rl_largest_batch(&self->ring), 1);
+        if (RL_UNLIKELY(source.bytes > largest_batch(self)))
+            raise_too_large(self, source.bytes, largest_batch(self), 1);
         else
             first = rl_writer_write(self, &source, given);
         rl_turn_leave(&self->turn);

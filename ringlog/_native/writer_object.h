@@ -89,11 +89,23 @@ int rl_writer_begin(WriterObject *self, rl_append *a, int64_t bytes);
 /* With the lock held: move the tail so that `bytes` fit. 1: the lock is held and there is room.
  * 0: an exception, and it is not. While it waits it does not hold the lock. */
 int rl_writer_make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t deadline);
+/* The same in a log, where policy makes the file longer or begins another. log_writer.c */
+int rl_log_make_room(WriterObject *self, rl_append *a, int64_t bytes);
+/* Behind the publication: for the readers of the file. 0: an exception; it is not known to be on disk. */
+int rl_log_publish(WriterObject *self, const rl_append *a);
+PyObject *rl_log_writer_copy_run(WriterObject *, PyObject *); /* log_record.c */
+int rl_log_settle_data(WriterObject *self, const rl_append *a, int64_t from);
 /* Publish what was put since then, at the time `now`, and let go of the lock. 0: an exception. */
 int rl_writer_publish(WriterObject *self, const rl_append *a, int64_t from, int64_t now);
 /* Append all or none. The turn is held. The sequence of the first, or -1 with an exception set. */
 int64_t rl_writer_write(WriterObject *self, const Source *source, int64_t given);
 
+PyObject *rl_writer_new(PyTypeObject *, PyObject *, PyObject *);
+void rl_writer_dealloc(WriterObject *);
+int rl_writer_traverse(WriterObject *, visitproc, void *);
+PyObject *rl_writer_detach(WriterObject *, PyObject *);
+PyObject *rl_writer_with_lock(WriterObject *, PyObject *);
+extern PyGetSetDef rl_writer_states[];
 PyObject *rl_writer_append(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_writer_append_many(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_writer_claim(WriterObject *, PyObject *);

@@ -67,6 +67,8 @@ int rl_writer_make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t
     Blocked blocked = {-1, 0, 0};
     int contended;
     rl_place want;
+    if (self->mapping->map.segment)
+        return rl_log_make_room(self, a, bytes);
     while (rl_room_short(&self->ring, a, bytes)) {
         if (rl_room_find(&self->ring, a, bytes, &want) != RL_OK) {
             rl_writer_unlock(self, 0, &contended);

@@ -8,14 +8,14 @@ static int is_attached(WriterObject *self) {
     return 0;
 }
 
-static PyObject *writer_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs)) {
+PyObject *rl_writer_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs)) {
     WriterObject *self = (WriterObject *)type->tp_alloc(type, 0);
     if (self)
         rl_turn_init(&self->turn);
     return (PyObject *)self;
 }
 
-static void writer_dealloc(WriterObject *self) {
+void rl_writer_dealloc(WriterObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     Py_CLEAR(self->mapping);
@@ -25,7 +25,7 @@ static void writer_dealloc(WriterObject *self) {
     Py_DECREF(type);
 }
 
-static int writer_traverse(WriterObject *self, visitproc visit, void *arg) {
+int rl_writer_traverse(WriterObject *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->mapping);
     Py_VISIT(self->semaphore);
@@ -67,7 +67,7 @@ static PyObject *writer_attach(WriterObject *self, PyObject *args) {
 
 /* Waits for other threads to leave, lets go of a session, forgets the mapping. After a fork only the
  * last: the rest is the parent's. */
-static PyObject *writer_detach(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
+PyObject *rl_writer_detach(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
     if (!self->mapping)
         Py_RETURN_NONE;
     if (self->fork_generation == rl_fork_generation()) {
@@ -84,7 +84,7 @@ static PyObject *writer_detach(WriterObject *self, PyObject *Py_UNUSED(ignored))
             self->stopping = 0;
             return NULL;
         }
-        if (self->mapping && rl_owner_is(self->ring.header, self->me)) {
+        if (self->semaphore && self->mapping && rl_owner_is(self->ring.header, self->me)) {
             int contended;
             self->session = 0;
             rl_writer_unlock(self, 0, &contended);
@@ -175,7 +175,7 @@ static PyObject *writer_replace(WriterObject *self, PyObject *arg) {
 
 /* Call `function()` with the turn and the lock. In C, so that no signal handler can run between taking
  * the one or the other and being sure to let it go. */
-static PyObject *writer_with_lock(WriterObject *self, PyObject *function) {
+PyObject *rl_writer_with_lock(WriterObject *self, PyObject *function) {
     int contended;
     PyObject *result = NULL;
     if (!rl_writer_enter(self))
@@ -278,29 +278,29 @@ static PyMethodDef writer_methods[] = {
      "Blocks and raises as append(); ValueError if size is negative, OSError if no memory can be mapped."},
     {"_drop_claim", (PyCFunction)rl_writer_drop_claim, METH_NOARGS, NULL},
     {"_attach", (PyCFunction)writer_attach, METH_VARARGS, NULL},
-    {"_detach", (PyCFunction)writer_detach, METH_NOARGS, NULL},
+    {"_detach", (PyCFunction)rl_writer_detach, METH_NOARGS, NULL},
     {"_set_semaphore", (PyCFunction)writer_set_semaphore, METH_O, NULL},
     {"_lock_wait", (PyCFunction)writer_lock_wait, METH_O, NULL},
     {"_owner", (PyCFunction)writer_owner, METH_NOARGS, NULL},
     {"_contend", (PyCFunction)writer_contend, METH_O, NULL},
     {"_replace", (PyCFunction)writer_replace, METH_O, NULL},
-    {"_with_lock", (PyCFunction)writer_with_lock, METH_O, NULL},
+    {"_with_lock", (PyCFunction)rl_writer_with_lock, METH_O, NULL},
     {"_begin_session", (PyCFunction)writer_begin_session, METH_NOARGS, NULL},
     {"_commit", (PyCFunction)writer_commit, METH_NOARGS, NULL},
     {"_stop", (PyCFunction)writer_stop, METH_NOARGS, NULL},
     {"_set_ended", (PyCFunction)writer_set_ended, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
-static PyGetSetDef writer_getset[] = {
+PyGetSetDef rl_writer_states[] = {
     {"_timeout_ns", (getter)writer_timeout, NULL, NULL, NULL},
     {"_state", (getter)writer_state, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
-static PyType_Slot writer_slots[] = {{Py_tp_new, writer_new},
-                                     {Py_tp_dealloc, writer_dealloc},
-                                     {Py_tp_traverse, writer_traverse},
+static PyType_Slot writer_slots[] = {{Py_tp_new, rl_writer_new},
+                                     {Py_tp_dealloc, rl_writer_dealloc},
+                                     {Py_tp_traverse, rl_writer_traverse},
                                      {Py_tp_methods, writer_methods},
-                                     {Py_tp_getset, writer_getset},
+                                     {Py_tp_getset, rl_writer_states},
                                      {0, NULL}};
 PyType_Spec rl_writer_spec = {.name = "ringlog._core.Writer",
                               .basicsize = sizeof(WriterObject),

@@ -150,6 +150,8 @@ int rl_writer_begin(WriterObject *self, rl_append *a, int64_t bytes) {
 /* On disk before readers see it. 0: an exception. */
 static RL_COLD int settle(WriterObject *self, const rl_append *a, int64_t from) {
     rl_place tail;
+    if (self->mapping->map.segment)
+        return rl_log_settle_data(self, a, from);
     if (!rl_tail(&self->ring, &tail) || tail.position > from || a->position - tail.position > self->ring.capacity)
         return rl_writer_raise(self, "_corrupt");
     return rl_writer_make_durable(self, a, from, tail);
@@ -172,13 +174,15 @@ static RL_COLD void step_back(WriterObject *self) {
 
 int rl_writer_publish(WriterObject *self, const rl_append *a, int64_t from, int64_t now) {
     rl_header *h = self->ring.header;
-    int contended = 0;
+    int contended = 0, told = 1;
     if (RL_UNLIKELY(self->durable) && !settle(self, a, from))
         return unlock_failed(self);
     if (RL_UNLIKELY(!rl_writer_sound(self))) /* not what we wrote, or not where others look */
         return unlock_failed(self);
     rl_append_publish(&self->ring, a);
     RL_POINT(publish_done);
+    if (RL_UNLIKELY(self->mapping->map.segment != NULL))
+        told = rl_log_publish(self, a);
     RL_STORE_RELAXED(&self->slot->last_publish, now);
     if (RL_LOAD_RELAXED(&h->last_owner) != self->me)
         RL_STORE_RELAXED(&h->last_owner, self->me);
@@ -189,7 +193,7 @@ int rl_writer_publish(WriterObject *self, const rl_append *a, int64_t from, int6
         unlock_in_new_stride(self, a->position, &contended);
     if (RL_UNLIKELY(contended))
         step_back(self);
-    return rl_writer_sound(self); /* the header's own page may have been the one */
+    return told && rl_writer_sound(self); /* the header's own page may have been the one */
 }
 
 static void put_all(WriterObject *self, rl_append *a, const Source *source, int64_t timestamp) {

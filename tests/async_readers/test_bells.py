@@ -88,6 +88,7 @@ async def read_and_forget(path: str) -> weakref.ref[ringlog.Reader]:
 
 def test_a_reader_that_nobody_keeps_goes_whatever_the_loop_listens_to(ring: str, run: Run) -> None:
     async def main() -> None:
+        gc.collect()  # what other tests have left goes first
         before = open_descriptors()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)

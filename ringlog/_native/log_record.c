@@ -1,0 +1,133 @@
+/* log_record.c: from a ring into a log: whole runs of stream bytes, copied as they are.
+ *
+ * The entries of a run are the same in both, so nothing is decoded. The reader's cursor moves only when the log has
+ * the run (and the disk, if that was asked for): so whoever goes on after a kill finds no gap, and by the log's own
+ * sequence no duplicate.
+ */
+#include "reader_object.h"
+#include "segment.h"
+#include "writer_object.h"
+
+#include "ringlog/walk.h"
+
+#define RUN ((int64_t)256 << 10) /* bytes at once: so the index has its marks, and both sides stay in the caches */
+
+/* The bytes of the entries from our place on: as many as fit into `most`, but one at least. A hint, where a writer
+ * may pass us. Precondition: an entry stands there, before the head. */
+static int64_t run_bytes(const ReaderObject *reader, int64_t most) {
+    int64_t there = reader->at.head - reader->at.position, run = 0;
+    while (run < there && run < most) {
+        rl_entry entry = rl_entry_at(rl_at(&reader->ring, reader->at.position + run));
+        int64_t bytes = RL_ENTRY_SIZE + (int64_t)entry.size;
+        if (bytes > there - run || (run && run + bytes > most))
+            break;
+        run += bytes;
+    }
+    return run;
+}
+
+static uint32_t unchecked(const void *Py_UNUSED(src), size_t Py_UNUSED(size)) { return 0; }
+
+/* Judge the entries of a run, in memory of our own. RL_CORRUPT: they are not whole entries. */
+static rl_status judge(rl_walk *walk, const uint8_t *memory, int64_t bytes, rl_sum_fn sum) {
+    int64_t end = walk->at.position + bytes, start = walk->at.position;
+    if (sum != unchecked)
+        return rl_walk_memory(walk, memory, bytes, end, sum) == RL_WALK_DONE ? RL_OK : RL_CORRUPT;
+    while (walk->at.position < end) {
+        rl_entry entry;
+        int64_t left = end - walk->at.position;
+        if (left < RL_ENTRY_SIZE)
+            return RL_CORRUPT;
+        entry = rl_entry_at(memory + (walk->at.position - start));
+        if (RL_ENTRY_SIZE + (int64_t)entry.size > left || entry.timestamp < walk->timestamp || entry.timestamp <= 0)
+            return RL_CORRUPT;
+        walk->at.position += RL_ENTRY_SIZE + (int64_t)entry.size;
+        walk->at.sequence++;
+        walk->timestamp = entry.timestamp;
+    }
+    return RL_OK;
+}
+
+/* One run. -1: an exception; 0: there is nothing, or a loss was told of: ask again; else how many events. */
+static int64_t copy_run(WriterObject *self, ReaderObject *reader, int64_t limit, int verify) {
+    rl_entry entry;
+    const uint8_t *data;
+    rl_append a;
+    int contended;
+    rl_status status = reader->overrun_from >= 0 ? RL_OVERRUN : rl_reader_next(&reader->ring, &reader->at, &entry, &data);
+    if (status != RL_OK) {
+        Taken taken = rl_reader_settle(reader, status);
+        if (taken == ENDED)
+            rl_reader_raise(reader, "_ended");
+        return taken == NOTHING || taken == TAKEN ? 0 : -1;
+    }
+    int64_t room = limit - self->ring.header->write_offset;
+    if (room < RL_ENTRY_SIZE + (int64_t)entry.size)
+        room = limit - RL_FIRST_POSITION; /* of the next segment */
+    int64_t bytes = run_bytes(reader, room < RUN ? room : RUN);
+    if (!rl_writer_begin(self, &a, bytes))
+        return -1;
+    if (a.sequence != reader->at.sequence) {
+        rl_writer_unlock(self, 0, &contended);
+        PyErr_Format(PyExc_SystemError, "the log goes on at %lld, the ring at %lld", (long long)a.sequence,
+                     (long long)reader->at.sequence);
+        return -1;
+    }
+    int64_t from = a.position;
+    uint8_t *to = rl_at(&self->ring, from);
+    rl_walk walk = {{a.position, a.sequence}, a.timestamp};
+    PyThreadState *released = bytes >= RL_GIL_BYTES / 4 ? PyEval_SaveThread() : NULL;
+    memcpy(to, rl_at(&reader->ring, reader->at.position), (size_t)bytes);
+    status = rl_intact(&reader->ring, reader->at.position);
+    if (status == RL_OK)
+        status = judge(&walk, to, bytes, verify ? self->mapping->checksum->sum : unchecked);
+    if (released)
+        PyEval_RestoreThread(released);
+    if (status != RL_OK || !rl_reader_sound(reader)) {
+        rl_writer_unlock(self, 0, &contended);
+        if (PyErr_Occurred())
+            return -1;
+        return rl_reader_settle(reader, status) == TAKEN ? 0 : -1;
+    }
+    a = (rl_append){walk.at.position, walk.at.sequence, walk.timestamp};
+    if (!rl_writer_publish(self, &a, from, walk.timestamp))
+        return -1;
+    int64_t count = a.sequence - reader->at.sequence;
+    reader->at.position += bytes;
+    reader->at.sequence += count;
+    if (reader->slot)
+        rl_reader_publish_cursor(reader);
+    return count;
+}
+
+PyObject *rl_log_writer_copy_run(WriterObject *self, PyObject *args) {
+    ReaderObject *reader;
+    long long limit, count = -1;
+    int verify;
+    CoreState *state = rl_core_state(Py_TYPE(self));
+    if (!state || !PyArg_ParseTuple(args, "O!Lp", state->reader_type, &reader, &limit, &verify) ||
+        !rl_writer_enter(self))
+        return NULL;
+    int entered = rl_reader_enter(reader, INT64_MAX);
+    if (entered > 0) {
+        count = copy_run(self, reader, limit, verify);
+        rl_turn_leave(&reader->turn);
+    }
+    rl_turn_leave(&self->turn);
+    return count < 0 ? NULL : PyLong_FromLongLong(count);
+}
+
+/* Wait until there may be an event that was not read. */
+PyObject *rl_reader_wait_for_news(ReaderObject *self, PyObject *timeout) {
+    int64_t deadline;
+    Taken taken = TAKEN;
+    int entered = rl_reader_begin(self, timeout, &deadline), news = 0;
+    if (entered < 0)
+        return NULL;
+    if (entered) {
+        for (int64_t slice = 0; !(news = rl_has_news(&self->ring, self->at.position)) && taken == TAKEN; slice++)
+            taken = rl_reader_wait(self, deadline, slice);
+        rl_turn_leave(&self->turn);
+    }
+    return taken == FAILED ? NULL : PyBool_FromLong(news);
+}

@@ -1,0 +1,112 @@
+"""The files of a log: which there are, what they are called, and what their first bytes say.
+
+A log is a directory of segments, `<sequence of the first event, 20 digits>.events`, or one stream file alone.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import time
+from dataclasses import dataclass
+
+from ringlog import _core
+from ringlog.errors import CorruptStream, NotARing
+from ringlog.verify_log import HEADER, SEGMENT
+
+START = _core.FIRST_POSITION
+ENTRY = struct.Struct("<qII")  # timestamp, size, checksum
+SETTLED = 50_000_000  # ns after which a directory's time tells of every change
+
+
+@dataclass(frozen=True)
+class SegmentFile:
+    """A segment: its file, and the sequence of its first event."""
+
+    path: str
+    first: int
+
+    @property
+    def index_path(self) -> str:
+        """Where its sidecar index is, if it has one."""
+        return f"{self.path.removesuffix('.events')}.index"
+
+
+@dataclass(frozen=True)
+class Header:
+    """A segment's own header: the end of what was published, the events in it, when the stream began."""
+
+    write_offset: int
+    event_count: int
+    start_timestamp: int
+
+
+class Files:
+    """The segments of one log, in their order; listed again when the directory has changed."""
+
+    def __init__(self, path: str, *, single: bool) -> None:
+        self.path = path
+        self.single = single
+        self._listed: list[SegmentFile] = [SegmentFile(path, first_of(path))] if single else []
+        self._changed = -1
+
+    def now(self) -> list[SegmentFile]:
+        """Those that are there now, the oldest first. Raises FileNotFoundError if the directory is gone."""
+        if self.single:
+            return self._listed
+        changed = os.stat(self.path).st_mtime_ns
+        if changed != self._changed:
+            names = sorted(name for name in os.listdir(self.path) if SEGMENT.fullmatch(name))
+            self._listed = [SegmentFile(os.path.join(self.path, name), int(name[:20])) for name in names]
+            settled = time.time_ns() - changed > SETTLED
+            self._changed = changed if settled else -1  # another change would have the same time
+        return self._listed
+
+    def name(self, first: int) -> SegmentFile:
+        """What a segment that begins at this sequence is called."""
+        return SegmentFile(os.path.join(self.path, f"{first:020}.events"), first)
+
+
+def first_of(path: str) -> int:
+    """The sequence with which a stream file begins: as its name says, else 0."""
+    named = SEGMENT.fullmatch(os.path.basename(path))
+    return int(named[1]) if named else 0
+
+
+def files_of(path: str) -> Files:
+    """The files of a log that exists. Raises FileNotFoundError, NotARing."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        return Files(path, single=False)
+    if not stat.S_ISREG(mode):
+        raise NotARing(f"{path}: not a log: not a directory or a regular file")
+    return Files(path, single=True)
+
+
+def read_header(fd: int, path: str) -> Header:
+    """Raises NotARing if the file behind fd can't be a stream file."""
+    raw = os.pread(fd, HEADER.size, 0)
+    if len(raw) < HEADER.size:
+        raise NotARing(f"{path}: not a log: {'shorter than a header' if raw else 'an empty file'}")
+    header = Header(*HEADER.unpack(raw))
+    if not START <= header.write_offset < 1 << 50 or header.event_count < 0 or header.start_timestamp < 0:
+        raise NotARing(f"{path}: not a log: no stream header")
+    return header
+
+
+def first_timestamp(path: str) -> int | None:
+    """When the first event of a segment was published; None if there is none, or no segment any more."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if read_header(fd, path).write_offset == START:
+            return None
+        raw = os.pread(fd, ENTRY.size, START)
+    finally:
+        os.close(fd)
+    if len(raw) < ENTRY.size or (found := int(ENTRY.unpack(raw)[0])) <= 0:
+        raise CorruptStream(f"{path}: the first entry is damaged")
+    return found
