@@ -21,6 +21,7 @@ VERBS = {
     "one_to_one": "bench.one_to_one",
     "columns": "bench.columns",
     "frames": "bench.frames",
+    "log": "bench.log",
     "async_readers": "bench.async_readers",
     "report": "bench.report",
 }

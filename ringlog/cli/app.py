@@ -12,7 +12,12 @@ import click
 from ringlog.cli import output
 from ringlog.cli.errors import MEANINGS, ClosedPipe, ExitCode, Failure, Terminated
 
-VERBS = ("create", "info", "doctor", "write", "tail", "evict", "forget", "verify", "repair", "rm")
+VERBS = (
+    *("create", "info", "doctor", "write", "tail", "evict", "forget"),
+    *("record", "replay", "cat", "seek", "export", "import", "verify", "repair", "rm"),
+)
+
+MODULES = {"export": "exporting", "import": "importing"}  # where the verb's own name can't be a module's
 
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:3d}  {meaning}" for code, meaning in MEANINGS.items())
 
@@ -26,7 +31,8 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command = importlib.import_module(f"ringlog.cli.{cmd_name}").command
+        module = MODULES.get(cmd_name, cmd_name)
+        command = importlib.import_module(f"ringlog.cli.{module}").command
         assert isinstance(command, click.Command)
         return command
 

@@ -85,6 +85,19 @@ def explained(path: str) -> Iterator[None]:
         raise explain(path, error) from error
 
 
+@contextmanager
+def explained_log(path: str) -> Iterator[None]:
+    """The same about the log at ``path``."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        folder = Path(path).parent
+        text = "no such log" if folder.is_dir() else f"no such directory: {folder}"
+        raise _about(path, text, ExitCode.NO_RING) from error
+    except (ringlog.RinglogError, OSError, ValueError) as error:
+        raise explain(path, error) from error
+
+
 def explain(path: str, error: Exception) -> Failure:
     """The sentence and the exit code for ``error``, which concerns the ring at ``path``."""
     text = _without_path(str(error), path)

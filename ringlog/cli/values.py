@@ -98,6 +98,22 @@ class Rate(_Value[float]):
         return rate
 
 
+class Speed(_Value[float]):
+    name = "times|max"
+
+    def parse(self, text: str) -> float:
+        """How many times as fast; ``max`` is without a pace."""
+        if text == "max":
+            return math.inf
+        try:
+            speed = float(text.removesuffix("x"))
+        except ValueError:
+            speed = math.nan
+        if not 0 < speed < math.inf:
+            raise ValueError("how many times as fast, such as 0.5, 1 or 10, or max")
+        return speed
+
+
 class Repeat(_Value[float]):
     name = "times"
 

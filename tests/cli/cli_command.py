@@ -27,7 +27,7 @@ import importlib, os, sys
 import click, json, rich
 import ringlog.cli, ringlog.cli.app
 for verb in ringlog.cli.app.VERBS:
-    importlib.import_module("ringlog.cli." + verb)
+    importlib.import_module("ringlog.cli." + ringlog.cli.app.MODULES.get(verb, verb))
 os.setgroups([])
 os.setgid({NOBODY})
 os.setuid({NOBODY})

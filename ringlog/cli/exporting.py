@@ -1,0 +1,58 @@
+"""``ringlog export``: a log's events as JSON lines, CSV, Parquet, Arrow, or one stream file."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from typing import IO, cast
+
+import click
+
+from ringlog.cli import output
+from ringlog.cli.errors import Failure, explained_log
+from ringlog.cli.progress import Progress
+from ringlog.cli.values import RING, From, Newest, Start
+from ringlog.log import exchange
+
+
+@click.command("export", short_help="Write the events of LOG to FILE, in another format.")
+@click.argument("log", type=RING)
+@click.argument("file", type=click.Path(allow_dash=True))
+@click.option(
+    "-o",
+    "--format",
+    "form",
+    type=click.Choice(exchange.FORMATS),
+    help="jsonl, csv, parquet or arrow (with pyarrow), events (one stream file). [by FILE's ending]",
+)
+@click.option("--from", "start", type=From(), default="oldest", help="Where to begin, as for cat. [oldest]")
+@click.option("-n", "--count", type=click.IntRange(min=1), metavar="N", help="Stop after this many events.")
+def command(log: str, file: str, form: str | None, start: Start, count: int | None) -> None:
+    """Write the events of LOG to FILE (- is standard output), with their sequences and times.
+
+    Data that is not UTF-8 stands as base64 in JSON lines and CSV.
+    """
+    if isinstance(start, Newest):
+        raise click.UsageError("--from takes oldest, latest, a sequence or a time here")
+    kind = chosen(form, file)
+    progress = Progress(log, None, wanted=file != "-")
+    target: str | IO[bytes] = file if file != "-" else sys.stdout.buffer
+    try:
+        with explained_log(log), closing(progress):
+            exchange.export_log(log, target, kind, start=start, count=count, progress=progress.update)
+    except ModuleNotFoundError as error:
+        raise Failure(f"{kind} needs {error.name}: pip install pyarrow") from None
+    if progress.was_shown:
+        output.say(f"{file}: {progress.summary()}")
+
+
+def chosen(form: str | None, file: str) -> exchange.Format:
+    """The format that was asked for, or that the file's name tells."""
+    if form is not None:
+        return cast("exchange.Format", form)
+    if file == "-":
+        raise click.UsageError("--format is needed where there is no file name to tell it")
+    try:
+        return exchange.format_of(file)
+    except ValueError as error:
+        raise click.UsageError(f"{error}; or --format") from None

@@ -1,0 +1,45 @@
+"""``ringlog import``: events from JSON lines, CSV, Parquet, Arrow or a stream file into a log."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing
+from typing import IO
+
+import click
+
+from ringlog.cli import output
+from ringlog.cli.errors import Failure, explained_log
+from ringlog.cli.exporting import chosen
+from ringlog.cli.progress import Progress
+from ringlog.cli.values import RING, Size
+from ringlog.log import exchange
+
+
+@click.command("import", short_help="Append the events of FILE, in another format, to LOG.")
+@click.argument("file", type=click.Path(allow_dash=True))
+@click.argument("log", type=RING)
+@click.option("-o", "--format", "form", type=click.Choice(exchange.FORMATS), help="Of FILE. [by its ending]")
+@click.option(
+    "--segment", type=Size(), default="1G", show_default=True, help="A new file when one is so large."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Sum up on standard error at the end.")
+def command(file: str, log: str, form: str | None, segment: int, verbose: bool) -> None:
+    """Append the events of FILE (- is standard input) to LOG, which is made if it is not there.
+
+    A row has data (or data_base64; in CSV, data and its encoding), and if it likes a sequence and a timestamp
+    (Unix nanoseconds): a new log begins with the first row's sequence, and gaps stay gaps.
+    """
+    kind = chosen(form, file)
+    progress = Progress(file, None, wanted=True)
+    source: str | IO[bytes] = file if file != "-" else sys.stdin.buffer
+    if file != "-" and not os.path.exists(file):
+        raise Failure(f"{file}: no such file")
+    try:
+        with explained_log(log), closing(progress):
+            exchange.import_log(source, log, kind, segment_bytes=segment, progress=progress.update)
+    except ModuleNotFoundError as error:
+        raise Failure(f"{kind} needs {error.name}: pip install pyarrow") from None
+    if verbose or progress.was_shown:
+        output.say(f"{log}: {progress.summary()}")

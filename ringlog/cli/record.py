@@ -1,0 +1,87 @@
+"""``ringlog record``: a ring's events into a log, as they come."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import closing
+
+import click
+
+import ringlog
+from ringlog.cli import output
+from ringlog.cli.errors import Terminated, explained, explained_log
+from ringlog.cli.progress import Progress
+from ringlog.cli.values import RING, Seconds, Size, Sync, SyncPolicy
+from ringlog.log.recording import Behind
+
+
+@click.command("record", short_help="Copy the stream of the ring at PATH into LOG, as it comes.")
+@click.argument("path", type=RING)
+@click.argument("log", type=RING)
+@click.option("--name", default="recorder", show_default=True, help="Of the reader that the ring waits for.")
+@click.option("--lossy", is_flag=True, help="The ring does not wait: what is missed is a gap in the log.")
+@click.option(
+    "--segment", type=Size(), default="1G", show_default=True, help="A new file when one is so large."
+)
+@click.option("--keep-size", type=Size(), help="Remove the oldest files while all are larger than this.")
+@click.option("--keep-age", type=Seconds(), help="Remove files whose events are all older than this.")
+@click.option("--keep-files", type=click.IntRange(min=1), help="Remove the oldest files over this number.")
+@click.option(
+    "--sync",
+    type=Sync(),
+    default="none",
+    show_default=True,
+    help="When events are forced to disk: none (as the system likes), always (each run), or a span.",
+)
+@click.option("--no-verify", is_flag=True, help="Do not check the events' checksums on the way.")
+@click.option("--no-follow", is_flag=True, help="Stop after what is there now.")
+@click.option("-v", "--verbose", is_flag=True, help="Sum up on standard error at the end.")
+def command(
+    path: str,
+    log: str,
+    name: str,
+    lossy: bool,
+    segment: int,
+    keep_size: int | None,
+    keep_age: float | None,
+    keep_files: int | None,
+    sync: SyncPolicy,
+    no_verify: bool,
+    no_follow: bool,
+    verbose: bool,
+) -> None:
+    """Copy the stream of the ring at PATH into LOG, a directory of files, until the stream ends.
+
+    Goes on where LOG ended: nothing is recorded twice, and what the ring still holds is not missed. Stop it
+    with Ctrl-C; kill it if you like, and start it again.
+    """
+    with explained(path):
+        ringlog.info(path)
+    progress = Progress(log, None, wanted=not no_follow)
+    stopped = False
+    with explained_log(log), closing(progress), warnings.catch_warnings():
+        warnings.simplefilter("always", Behind)
+        warnings.showwarning = lambda message, *_rest, **_more: progress.notice(f"{path}: {message}")
+        try:
+            ringlog.record(
+                path,
+                log,
+                name=name,
+                segment_bytes=segment,
+                sync=sync,
+                stop=(lambda: True) if no_follow else None,
+                lossless=not lossy,
+                verify=not no_verify,
+                keep_bytes=keep_size,
+                keep_age=keep_age,
+                keep_segments=keep_files,
+                progress=progress.update,
+            )
+        except (KeyboardInterrupt, Terminated):
+            stopped = True
+            raise
+        finally:
+            if stopped or verbose or progress.was_shown:
+                progress.notice(f"{log}: {progress.summary()}")
+    if verbose:
+        output.say(f"{log}: the stream has ended" if not no_follow else f"{log}: done")
