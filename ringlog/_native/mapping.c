@@ -1,4 +1,5 @@
 /* mapping.c: files, mirrored mappings, leases. */
+#include "platform.h"
 #include "segment.h"
 
 #include <errno.h>

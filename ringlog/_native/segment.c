@@ -9,6 +9,7 @@
  * Caveat:    one writer at a time: its file lock is policy's. After a crash of the machine the words may be newer
  *            than the entries before them: who opens the file for writing checks those.
  */
+#include "platform.h"
 #include "segment.h"
 
 #include <errno.h>
