@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
 from contextlib import closing
 
 import click
@@ -12,7 +12,7 @@ from ringlog.cli import output
 from ringlog.cli.errors import Terminated, explained, explained_log
 from ringlog.cli.progress import Progress
 from ringlog.cli.values import RING, Seconds, Size, Sync, SyncPolicy
-from ringlog.log.recording import Behind
+from ringlog.log.recording import NOTICES
 
 
 @click.command("record", short_help="Copy the stream of the ring at PATH into LOG, as it comes.")
@@ -59,9 +59,9 @@ def command(
         ringlog.info(path)
     progress = Progress(log, None, wanted=not no_follow)
     stopped = False
-    with explained_log(log), closing(progress), warnings.catch_warnings():
-        warnings.simplefilter("always", Behind)
-        warnings.showwarning = lambda message, *_rest, **_more: progress.notice(f"{path}: {message}")
+    NOTICES.addHandler(_Shown(progress))
+    NOTICES.propagate = False
+    with explained_log(log), closing(progress):
         try:
             ringlog.record(
                 path,
@@ -85,3 +85,14 @@ def command(
                 progress.notice(f"{log}: {progress.summary()}")
     if verbose:
         output.say(f"{log}: the stream has ended" if not no_follow else f"{log}: done")
+
+
+class _Shown(logging.Handler):
+    """What the recording has to say, on standard error beside its progress."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._progress.notice(record.getMessage())

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-import warnings
 from collections.abc import Callable
 from typing import Literal, Protocol
 
 from ringlog.describe import info
-from ringlog.errors import Overrun, RinglogError, RingRemoved, StreamEnded
+from ringlog.errors import Overrun, RingRemoved, StreamEnded
 from ringlog.files import StrPath
 from ringlog.log.segments import files_of
 from ringlog.log.writer import LogWriter
 from ringlog.reader import Reader
 
+NOTICES = logging.getLogger("ringlog.record")
 TURN = 0.1  # seconds between two looks at `stop`, at most
 BEHIND = 0.75  # of the ring: more than that unread is said
 LONG = 1.0  # seconds of that without a break until it is said: a writer's burst may fill any ring
@@ -26,10 +27,6 @@ class _Event(Protocol):
 
 
 Stop = Callable[[], bool] | _Event | None
-
-
-class Behind(RuntimeWarning):
-    """A recording does not keep up with its ring: the writer waits for it, or events will be missed."""
 
 
 class _Recording(LogWriter):
@@ -64,9 +61,10 @@ def record(
     each event's checksum on the way. segment_bytes, sync, keep_...: as LogWriter's. progress: called with
     the events and bytes of each run.
 
-    Blocks. Warns (Behind) when more than three quarters of the ring have waited to be copied for a second.
-    Raises what opening a Reader and a LogWriter raise, CorruptStream, OSError (the disk is full),
-    ValueError (the log holds another stream, or more of this one than the ring has).
+    Blocks. Logs a warning to the logger "ringlog.record" when more than three quarters of the ring have
+    waited to be copied for a second. Raises what opening a Reader and a LogWriter raise, CorruptStream,
+    OSError (the disk is full), ValueError (the log holds another stream, or more of this one than the ring
+    has).
     """
     asked = _asker(stop)
     tell = progress or (lambda _events, _bytes: None)
@@ -130,7 +128,7 @@ def _copy(
         if count:
             tell(count, reader.position - before)
             if lag.is_long(reader):
-                warnings.warn("the recording does not keep up with the ring", Behind, stacklevel=3)
+                NOTICES.warning("%s: the recording does not keep up with the ring", writer.path)
             continue
         if last:
             return total
@@ -166,6 +164,3 @@ def _asker(stop: Stop) -> Callable[[], bool]:
     if callable(stop):
         return stop
     return stop.is_set
-
-
-__all__ = ["Behind", "RinglogError", "record"]

@@ -263,6 +263,11 @@ class LogWriter(_core.LogWriter):
     # ---- the rest of the API ----
 
     @property
+    def path(self) -> str:
+        """The log's path, absolute."""
+        return self._path
+
+    @property
     def sequence(self) -> int:
         """Sequence of the next event to write. Raises ClosedError."""
         if self._state != "open":

@@ -175,15 +175,19 @@ def test_killed_and_started_again(ring: str, log: Path, spawn: Callable[..., Chi
     assert read_all(log) == numbered(total)
 
 
-def test_it_says_when_it_does_not_keep_up(ring_path: str, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_says_when_it_does_not_keep_up(
+    ring_path: str, log: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr("ringlog.log.recording.LONG", 0.0)
     ringlog.create(ring_path, 1 << 20)
     publish(ring_path, [bytes(1000)] * 900)
     ringlog.record(ring_path, log, stop=lambda: True)  # soon less than three quarters are left
+    assert not caplog.records
     monkeypatch.setattr("ringlog.log.recording.BEHIND", 0.1)
     publish(ring_path, [bytes(1000)] * 900)
-    with pytest.warns(RuntimeWarning, match="does not keep up"):
-        ringlog.record(ring_path, log, stop=lambda: True)
+    ringlog.record(ring_path, log, stop=lambda: True)
+    says = [record.getMessage() for record in caplog.records]
+    assert says == [f"{log}: the recording does not keep up with the ring"]
     assert ringlog.verify(log).events == 1800
 
 
