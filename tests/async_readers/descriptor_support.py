@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle import RingFile
-from processes import GENEROUS
+from processes import GENEROUS, eventually
 
 import ringlog
 
@@ -77,6 +77,17 @@ def native_threads(pid: int | str = "self") -> Iterator[Path]:
                 yield task
         except (FileNotFoundError, ProcessLookupError):
             pass  # it has ended meanwhile
+
+
+def the_native_thread() -> Path:
+    """The one waiter thread of this process. One that has nothing left to do may take a moment to be gone."""
+
+    def alone() -> list[Path]:
+        threads = list(native_threads())
+        return threads if len(threads) == 1 else []
+
+    (task,) = eventually(alone)
+    return task
 
 
 def switches(task: Path) -> int:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from descriptor_support import REFUSE_FUTEX_WAITV, SELECT, native_threads, switches, wait_readable
+from descriptor_support import REFUSE_FUTEX_WAITV, SELECT, switches, the_native_thread, wait_readable
 from processes import NOBODY, Child, eventually
 
 import ringlog
@@ -71,7 +71,7 @@ def test_others_wake_ups_leave_the_thread_of_a_readable_descriptor_alone(
         writer.append(b"x")
         wait_readable(reader)
         answers.read(20)
-        (task,) = native_threads()
+        task = the_native_thread()
         before, begun = switches(task), time.monotonic()
         for _ in range(2000):
             writer.append(b"x")

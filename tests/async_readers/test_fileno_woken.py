@@ -11,7 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from descriptor_support import native_threads, readable, rung, sleeping, stays_quiet, wait_readable
+from descriptor_support import (
+    native_threads,
+    readable,
+    rung,
+    sleeping,
+    stays_quiet,
+    the_native_thread,
+    wait_readable,
+)
 from oracle import RingFile
 from processes import Child, eventually
 
@@ -93,7 +101,7 @@ def test_many_readers_of_several_rings(rings: list[str]) -> None:
         assert event.data == reader._path.encode()
         assert reader.poll() is None
     assert not select.select(readers, [], [], 0)[0]
-    assert len(list(native_threads())) == 1
+    assert the_native_thread()
     for reader in readers:
         reader.close()
 
@@ -256,7 +264,7 @@ def test_the_thread_ends_and_begins_again(ring: str) -> None:
                 writer.append(b"x")
                 wait_readable(reader)
                 if k % 10 == 0:
-                    assert len(list(native_threads())) == 1
+                    assert the_native_thread()
             if k % 3 == 0:  # otherwise the next may register while it is about to end
                 eventually(lambda: not list(native_threads()))
 
@@ -264,7 +272,7 @@ def test_the_thread_ends_and_begins_again(ring: str) -> None:
 def test_the_thread_takes_no_signals(ring: str) -> None:
     with ringlog.Reader(ring) as reader:
         reader.fileno()
-        (task,) = native_threads()
+        task = the_native_thread()
 
         def unblocked() -> set[int]:
             lines = (task / "status").read_text().splitlines()
