@@ -222,7 +222,7 @@ class _Import(LogWriter):
         if sequence is not None and sequence < due:
             raise ValueError(f"sequence {sequence} comes behind {due - 1}")
         if sequence is not None and sequence > due:
-            self._with_lock(lambda: self._jump(sequence, self._stream))
+            self._with_lock(lambda: self._jump(sequence, self._segment.stream))
         self.append(data, timestamp=timestamp)
 
 

@@ -91,7 +91,7 @@ def _open_log(log: StrPath, reader: Reader, stream: int, options: dict[str, obje
     writer = LogWriter(path, **options)  # type: ignore[arg-type]
     try:
         end = writer.sequence
-        if writer._stream != stream and end > 0:
+        if writer._segment.stream != stream and end > 0:
             raise ValueError(f"{path}: holds another stream: record into another directory")
         try:
             reader.seek(end)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
-import secrets
-import stat
 import time
 import warnings
 import weakref
@@ -17,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 from ringlog import _core, durability
 from ringlog.errors import ClosedError, CorruptStream, EventTooLarge, RingRemoved, WriterBusy
 from ringlog.files import StrPath
-from ringlog.log import index, recovery, retention
-from ringlog.log.segments import START, Files, SegmentFile, files_of
-from ringlog.verify_log import HEADER
+from ringlog.log import retention
+from ringlog.log.open_segment import OpenSegment, hold
+from ringlog.log.segments import START, Files, files_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -65,12 +62,14 @@ class LogWriter(_core.LogWriter):
         self._keep = retention.Keep(keep_bytes, keep_age, keep_segments)
         self._interval = durability.sync_interval(sync)
         self._always = sync == "always"
+        self._durable = self._interval is not None
         self._path = os.path.abspath(os.fspath(path))
         self._limit = segment_bytes
         self._begins = self.__dict__.get("_begins", (0, 0))  # a new log: sequence and stream; a recording's
         self._pid = os.getpid()
         self._syncer: durability.Syncer | None = None
-        self._fds: list[int] = []  # those that hold file locks
+        self._directory = -1  # holds a file lock, as the segment's descriptor does
+        self._segment: OpenSegment = None  # type: ignore[assignment]  # until there is one, and when it is closed
         self.recovered = ""
         try:
             self._open()
@@ -85,19 +84,18 @@ class LogWriter(_core.LogWriter):
 
     def _open(self) -> None:
         made = self._make_directory()
-        self._files = files_of(self._path) if made or os.path.exists(self._path) else None
-        if self._files is None:
-            self._files = Files(self._path, single=True)
-            self._begin(self._files.now()[0], self._begins[1] or time.time_ns(), 0)
-            return
-        if self._files.single:
-            self._go_on(self._files.now()[0])
-            return
-        self._hold(os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-        if there := self._files.now():
-            self._go_on(there[-1])
+        there = made or os.path.exists(self._path)
+        self._files = files_of(self._path) if there else Files(self._path, single=True)
+        if not self._files.single:
+            self._directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            hold(self._directory, self._path)
+        if there and (files := self._files.now()):
+            limit = ROOM if self._files.single else self._limit
+            self._go_on(OpenSegment.found(files[-1], limit, durable=self._durable))
+            self.recovered = self._segment.recovered
         else:
-            self._begin(self._files.name(self._begins[0]), self._begins[1] or time.time_ns(), 0)
+            sequence, stream = self._begins
+            self._begin(sequence, stream or time.time_ns(), 0)
 
     def _make_directory(self) -> bool:
         if self._path.endswith(".events"):
@@ -106,128 +104,51 @@ class LogWriter(_core.LogWriter):
             os.mkdir(self._path)
         except FileExistsError:
             return False
-        if self._interval is not None:
+        if self._durable:
             durability.sync_name(self._path)
         return True
 
-    def _hold(self, fd: int) -> None:
-        """Keep other writers, and repair, out of what this descriptor leads to."""
-        self._fds.append(fd)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise WriterBusy(f"{self._path}: somebody else has this log open for writing") from None
+    def _begin(self, sequence: int, stream: int, timestamp: int) -> None:
+        """A new segment."""
+        single = self._files.single
+        file = self._files.now()[0] if single else self._files.name(sequence)
+        limit = ROOM if single else self._limit
+        self._go_on(OpenSegment.made(file, stream, timestamp, limit, durable=self._durable))
 
-    def _go_on(self, file: SegmentFile) -> None:
-        """Behind the last event of a segment that is there."""
-        fd = os.open(file.path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-        self._hold(fd)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise CorruptStream(f"{file.path}: not a regular file")
-        end = recovery.find_end(fd, file)
-        self.recovered = end.report
-        os.ftruncate(fd, end.position)
-        self._stream = end.header.start_timestamp
-        self._index = end.index
-        self._file, self._fd = file, fd
-        self._attach(end.position, end.sequence, end.timestamp)
-        self._segment.publish(end.position, end.sequence, end.timestamp)
-
-    def _begin(self, file: SegmentFile, stream: int, timestamp: int) -> None:
-        """A new segment, with a name only once it has its header."""
-        folder = os.path.dirname(file.path)
-        temporary = os.path.join(folder, f".{os.path.basename(file.path)}.{secrets.token_hex(8)}")
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    def _go_on(self, segment: OpenSegment) -> None:
+        before = self._segment
         try:
-            self._hold(fd)
-            os.write(fd, HEADER.pack(START, 0, stream))
-            if self._interval is not None:
-                os.fsync(fd)
-            os.link(temporary, file.path)
+            self._exchange(segment.memory, self._always)
         except BaseException:
-            self._fds.remove(fd)
-            os.close(fd)
+            segment.close()
             raise
-        finally:
-            os.unlink(temporary)
-        if self._interval is not None:
-            durability.sync_name(file.path)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(file.index_path)  # of one that had this name before
-        self._stream = stream
-        self._index = index.Index(stream, file.first)
-        self._file, self._fd = file, fd
-        self._attach(START, file.first, timestamp)
-
-    def _attach(self, position: int, sequence: int, timestamp: int) -> None:
-        """Map the open file, with room to grow, and write there."""
-        limit = ROOM if self._files is None or self._files.single else self._limit
-        size = max(limit, 2 * position)
-        segment = _core.Segment(self._fd, _core.MAP_WRITE, size, self._file.first)
-        if self._interval is not None and segment.in_memory:
-            raise ValueError(f"{self._path}: sync on a file system in memory can keep nothing")
-        segment.place(position, sequence, timestamp)
-        self._allocated = os.fstat(self._fd).st_size
-        segment.allow(self._allocated)
         self._segment = segment
-        self._exchange(segment, self._always)
+        if before is not None:
+            before.close()
 
     # ---- what the native half asks ----
 
     def _grow(self, more: int) -> None:
         """Make room for so many bytes: in this file, or in the next."""
         position, sequence, timestamp = self._segment.head()
-        assert self._files is not None
         if not self._files.single and position > START and position + more > self._limit:
-            self._roll(sequence, timestamp)
+            self._roll(sequence, self._segment.stream, timestamp)
             position = START
         need = position + more
-        if need > self._segment.mapped:
-            self._index.add(self._segment.marks())
-            self._map_more(need, *self._segment.head())
-        step = min(max(SMALLEST_STEP, need // 4), LARGEST_STEP)
-        most = need if self._files.single else max(self._limit, need)
-        size = max(need, min(most, need + step)) if not self._files.single else need + step
-        if size > self._allocated:
-            os.posix_fallocate(self._fd, self._allocated, size - self._allocated)
-            self._allocated = size
-        self._segment.allow(self._allocated)
-        self._refresh()
+        size = need + min(max(SMALLEST_STEP, need // 4), LARGEST_STEP)
+        if not self._files.single:
+            size = max(need, min(self._limit, size))
+        if self._segment.make_room(size):
+            self._exchange(self._segment.memory, self._always)
+        else:
+            self._refresh()
 
-    def _map_more(self, need: int, position: int, sequence: int, timestamp: int) -> None:
-        segment = _core.Segment(self._fd, _core.MAP_WRITE, 2 * need, self._file.first)
-        segment.place(position, sequence, timestamp)
-        segment.allow(self._allocated)
-        self._segment = segment
-        self._exchange(segment, self._always)
-
-    def _roll(self, sequence: int, timestamp: int) -> None:
+    def _roll(self, sequence: int, stream: int, timestamp: int) -> None:
         """The next segment. The one before is finished first: readers that see the next know it is."""
-        assert self._files is not None
-        fd = self._fd
-        self._finish()
-        self._segment.allow(self._allocated)  # should the next one not come to be
-        self._refresh()
-        self._begin(self._files.name(sequence), self._stream, timestamp)
-        self._fds.remove(fd)
-        os.close(fd)
+        self._segment.finish()
+        self._refresh()  # should the next one not come to be
+        self._begin(sequence, stream, timestamp)
         retention.apply(self._files, self._keep)
-
-    def _finish(self) -> None:
-        """The open segment is whole: on disk, if that is wanted, without the space behind it, and indexed."""
-        position = self._segment.head()[0]
-        if self._interval is not None:
-            self._segment.sync(START, position)
-        os.ftruncate(self._fd, position)
-        self._allocated = position
-        self._save_index(position if self._interval is not None else START)
-
-    def _save_index(self, synced: int) -> None:
-        self._index.add(self._segment.marks())
-        self._index.boot = index.boot_id()
-        self._index.synced = max(self._index.synced, synced)
-        with contextlib.suppress(OSError):  # it can be made again
-            self._index.save(self._file.index_path)
 
     def _unusable(self) -> None:
         if self._state == "forked":
@@ -237,15 +158,15 @@ class LogWriter(_core.LogWriter):
         raise ClosedError("this LogWriter is closed")
 
     def _removed(self) -> None:
-        raise RingRemoved(f"{self._file.path}: the segment was removed while it was being written")
+        raise RingRemoved(f"{self._segment.file.path}: the segment was removed while it was being written")
 
     def _broken(self) -> None:
         raise OSError(
-            errno.EIO, "a page of the log could not be written, or the file was cut", self._file.path
+            errno.EIO, "a page of the log could not be written, or the file was cut", self._segment.file.path
         )
 
     def _corrupt(self) -> None:
-        raise CorruptStream(f"{self._file.path}: the end of the log is not where it was")
+        raise CorruptStream(f"{self._segment.file.path}: the end of the log is not where it was")
 
     def _session_lost(self) -> None:
         self._corrupt()
@@ -282,7 +203,7 @@ class LogWriter(_core.LogWriter):
         """
         if self._state != "open":
             self._unusable()
-        if self._segment.in_memory:
+        if self._segment.memory.in_memory:
             raise ValueError(f"{self._path}: sync on a file system in memory can keep nothing")
         if self._syncer is not None:
             self._syncer.raise_error()
@@ -294,13 +215,13 @@ class LogWriter(_core.LogWriter):
             return
         if self._state == "forked":
             self._detach()
-            self._segment = None  # type: ignore[assignment]
+            self._let_go()
             return
         self._detach()
         try:
             if self._syncer is not None:
                 self._syncer.stop()
-            self._finish()
+            self._segment.finish()
             if self._syncer is not None:
                 self._syncer.raise_error()
         finally:
@@ -330,33 +251,29 @@ class LogWriter(_core.LogWriter):
         return self._segment.head()[0]
 
     def _sync_now(self) -> None:
-        self._with_lock(self._commit)
-
-    def _commit(self) -> None:
-        position = self._segment.head()[0]
-        self._segment.sync(min(self._index.synced, position), position)
-        self._index.synced = position
+        self._with_lock(lambda: self._segment.sync())
 
     def _jump(self, sequence: int, stream: int) -> None:
         """Go on with a new segment: behind a gap, or in another stream. Under the lock."""
-        timestamp = self._segment.head()[2] if stream == self._stream else 0
-        self._stream = stream
-        self._roll(sequence, timestamp)
+        timestamp = self._segment.head()[2] if stream == self._segment.stream else 0
+        self._roll(sequence, stream, timestamp)
 
     def _let_go(self) -> None:
+        self._let_go_of_locks()
         self._segment = None  # type: ignore[assignment]
-        for fd in self._fds:
-            os.close(fd)
-        self._fds.clear()
+
+    def _let_go_of_locks(self) -> None:
+        if self._segment is not None:
+            self._segment.close()
+        if self._directory >= 0:
+            os.close(self._directory)
+            self._directory = -1
 
 
 def _after_fork_in_child() -> None:
     """A file lock lasts as long as any copy of its descriptor: the parent's writers keep theirs."""
     for writer in list(_open_ones):
-        for fd in writer._fds:
-            with contextlib.suppress(OSError):
-                os.close(fd)
-        writer._fds.clear()
+        writer._let_go_of_locks()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
