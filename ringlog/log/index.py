@@ -10,7 +10,6 @@ from __future__ import annotations
 import bisect
 import contextlib
 import os
-import secrets
 import struct
 import zlib
 from array import array
@@ -18,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ringlog import _core, lock
-from ringlog.log.segments import START, SegmentFile
+from ringlog.log.segments import START, SegmentFile, unnamed
 
 MAGIC = b"ringlog index 1\n"
 HEAD = struct.Struct("<16sIIqq16sq")  # magic, checksum of what follows, points, stream, first, boot, synced
@@ -81,7 +80,7 @@ class Index:
         points = array("q", [number for point in columns for number in point]).tobytes()
         rest = HEAD.pack(MAGIC, 0, len(self), self.stream, self.first, self.boot or bytes(16), self.synced)
         body = rest[20:] + points
-        temporary = f"{path}.{secrets.token_hex(8)}"
+        temporary = unnamed(path)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             try:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 import stat
 
 from ringlog import _core, durability
 from ringlog.errors import CorruptStream, WriterBusy
 from ringlog.log import index, recovery
-from ringlog.log.segments import START, SegmentFile
+from ringlog.log.segments import START, SegmentFile, unnamed
 from ringlog.verify_log import HEADER
 
 
@@ -67,8 +66,7 @@ class OpenSegment:
         cls, file: SegmentFile, stream: int, timestamp: int, limit: int, *, durable: bool
     ) -> OpenSegment:
         """A new segment, with a name only once it has its header. Raises OSError, ValueError."""
-        folder, name = os.path.split(file.path)
-        temporary = os.path.join(folder, f".{name}.{secrets.token_hex(8)}")
+        temporary = unnamed(file.path)
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             try:

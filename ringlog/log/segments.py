@@ -5,7 +5,10 @@ A log is a directory of segments, `<sequence of the first event, 20 digits>.even
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import secrets
 import stat
 import struct
 import time
@@ -18,6 +21,8 @@ from ringlog.verify_log import HEADER, SEGMENT
 START = _core.FIRST_POSITION
 ENTRY = struct.Struct("<qII")  # timestamp, size, checksum
 SETTLED = 50_000_000  # ns after which a directory's time tells of every change
+UNNAMED = re.compile(r"\.\d{20}\.events\.[0-9a-f]{16}|\d{20}\.index\.[0-9a-f]{16}")
+FORGOTTEN = 60.0  # seconds after which nobody is about to give one of these its name
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,22 @@ class Files:
     def name(self, first: int) -> SegmentFile:
         """What a segment that begins at this sequence is called."""
         return SegmentFile(os.path.join(self.path, f"{first:020}.events"), first)
+
+
+def unnamed(path: str) -> str:
+    """Where a segment or an index is made, before it gets this name whole."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f"{'.' if name.endswith('.events') else ''}{name}.{secrets.token_hex(8)}")
+
+
+def sweep(folder: str) -> None:
+    """Remove what killed processes were about to give a name. Who may write the log calls it."""
+    for name in os.listdir(folder):
+        if UNNAMED.fullmatch(name):
+            path = os.path.join(folder, name)
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - os.stat(path).st_mtime > FORGOTTEN:
+                    os.unlink(path)
 
 
 def first_of(path: str) -> int:

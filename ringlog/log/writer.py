@@ -16,7 +16,7 @@ from ringlog.errors import ClosedError, CorruptStream, EventTooLarge, RingRemove
 from ringlog.files import StrPath
 from ringlog.log import retention
 from ringlog.log.open_segment import OpenSegment, hold
-from ringlog.log.segments import START, Files, files_of
+from ringlog.log.segments import START, Files, files_of, sweep
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -89,6 +89,7 @@ class LogWriter(_core.LogWriter):
         if not self._files.single:
             self._directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             hold(self._directory, self._path)
+            sweep(self._path)
         if there and (files := self._files.now()):
             limit = ROOM if self._files.single else self._limit
             self._go_on(OpenSegment.found(files[-1], limit, durable=self._durable))

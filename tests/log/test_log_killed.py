@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -121,3 +122,19 @@ def test_between_two_segments(log: Path) -> None:
     with ringlog.LogWriter(log) as writer:
         assert writer.append(b"behind") == int(last.stem) + 1
     assert [event.sequence for event in whole(log)] == list(range(int(last.stem) + 2))
+
+
+def test_what_had_no_name_yet(log: Path) -> None:
+    """What somebody was making when it was killed; the next writer removes it."""
+    with ringlog.LogWriter(log) as writer:
+        writer.append(b"x")
+    left = [log / f".{1:020}.events.0123456789abcdef", log / f"{0:020}.index.0123456789abcdef"]
+    others = [log / ".hidden", log / f".{1:020}.events", log / "notes", log / f"{0:020}.index.new"]
+    fresh = log / f"{0:020}.index.fedcba9876543210"  # a reader may be about to rename it
+    for path in [*left, *others, fresh]:
+        path.write_bytes(b"y")
+        os.utime(path, (1, 1))
+    os.utime(fresh)
+    with ringlog.LogWriter(log):
+        assert not any(path.exists() for path in left)
+        assert all(path.exists() for path in [*others, fresh])
