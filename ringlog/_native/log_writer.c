@@ -16,7 +16,19 @@ static int raise_os_error(int error) {
 }
 
 int rl_log_make_room(WriterObject *self, rl_append *a, int64_t bytes) {
+    rl_mapping *map;
+    int ready;
     while (rl_room_short(&self->ring, a, bytes)) {
+        map = &self->mapping->map;
+        Py_BEGIN_ALLOW_THREADS
+        ready = rl_segment_prepare(map, a->position + bytes);
+        Py_END_ALLOW_THREADS
+        if (ready < 0)
+            return raise_os_error(ready);
+        if (ready) {
+            self->ring.capacity = map->ring.capacity;
+            continue;
+        }
         PyObject *result = PyObject_CallMethod((PyObject *)self, "_grow", "L", (long long)bytes);
         if (!result)
             return 0;
@@ -43,7 +55,7 @@ int rl_log_settle_data(WriterObject *self, const rl_append *a, int64_t from) {
 }
 
 int rl_log_publish(WriterObject *self, const rl_append *a) {
-    rl_segment_publish(&self->mapping->map, a->position, a->sequence, a->timestamp);
+    rl_segment_publish(&self->mapping->map, a->position, a->sequence);
     return !self->durable || sync_to(self, 0, 0);
 }
 

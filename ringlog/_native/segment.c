@@ -21,10 +21,10 @@
 
 #include "ringlog/writer.h"
 
-#define STRIDE_SHIFT 18                 /* 256 KiB: a mark each, of which the index is made */
+#define STRIDE_SHIFT 14                 /* 16 KiB: a mark each, of which the index is made */
 #define PIECE ((int64_t)1 << 20)        /* that a reader is allowed at once: it stays in a core's cache */
-#define FIRST_PIECE ((int64_t)16 << 10) /* behind a seek, which may want one event */
-#define BEHIND ((int64_t)16 << 20)      /* of it that stays in our page tables */
+#define FIRST_PIECE ((int64_t)4 << 10)  /* behind a seek, which may want one event */
+#define READ_AHEAD ((int64_t)2 << 20)   /* of who goes on reading */
 #define SHORT_NAP INT64_C(1000000)
 #define LONG_NAP INT64_C(5000000)
 #define SHORT_NAPS 1000
@@ -54,7 +54,8 @@ int rl_segment_open(rl_mapping *m, int fd, int mode, int64_t bytes) {
     if (base != MAP_FAILED) {
         m->data_base = s->base = base;
         m->data_bytes = (size_t)bytes;
-        (void)madvise(base, (size_t)bytes, MADV_SEQUENTIAL);
+        if (mode != RL_MAP_WRITE)
+            (void)madvise(base, (size_t)bytes, MADV_RANDOM); /* a seek wants little: we ask for more ourselves */
     }
     if (!error) {
         m->watched_data = rl_segment_watch(m, protection);
@@ -93,6 +94,66 @@ void rl_segment_place(rl_mapping *m, rl_place place, int64_t timestamp) {
     rl_pair_store(&h->write_offset, h->head, place);
     m->segment->stride = rl_stride_of(&m->ring, place.position);
     m->segment->piece = FIRST_PIECE;
+    m->segment->at = place;
+    m->segment->prepared = place.position;
+}
+
+/* ---- marks ---- */
+
+/* A mark where a stride begins, for the index. Without memory there is one less. */
+static void mark(rl_segment *s, rl_place place, int64_t timestamp) {
+    if (s->mark_count == s->mark_room) {
+        int64_t room = s->mark_room ? 2 * s->mark_room : 64;
+        rl_mark *more = realloc(s->marks, (size_t)room * sizeof *more);
+        if (!more)
+            return;
+        s->marks = more;
+        s->mark_room = room;
+    }
+    s->marks[s->mark_count++] = (rl_mark){place.position, place.sequence, timestamp, 0};
+}
+
+/* Walk over entries, whose bytes are all before `end`, and mark the strides that begin. 1: all were entries. */
+static int mark_strides(rl_mapping *m, int64_t end) {
+    rl_segment *s = m->segment;
+    while (s->at.position < end) {
+        rl_entry entry;
+        int64_t bytes = RL_ENTRY_SIZE;
+        if (end - s->at.position >= bytes) {
+            entry = rl_entry_at(rl_at(&m->ring, s->at.position));
+            bytes += (int64_t)entry.size;
+        }
+        if (end - s->at.position < bytes || entry.timestamp <= 0)
+            return 0;
+        s->at.position += bytes;
+        s->at.sequence++;
+        int64_t stride = rl_stride_of(&m->ring, s->at.position);
+        if (stride != s->stride)
+            mark(s, s->at, entry.timestamp);
+        s->stride = stride;
+    }
+    return 1;
+}
+
+int rl_segment_survey(rl_mapping *m, rl_place from, int64_t end) {
+    rl_segment *s = m->segment;
+    int64_t mapped = (int64_t)m->data_bytes;
+    int whole = 1;
+    if (end > mapped)
+        end = mapped;
+    s->at = from;
+    s->stride = rl_stride_of(&m->ring, from.position);
+    while (whole && s->at.position < end) {
+        int64_t start = s->at.position, stop = end - start < PIECE ? end : start + PIECE;
+        rl_segment_want(m, start, stop, READ_AHEAD);
+        whole = mark_strides(m, stop) || stop < end;
+        if (s->at.position == start) { /* an entry is larger */
+            whole = mark_strides(m, end);
+            break;
+        }
+        rl_segment_touch(m, s->at.position, s->at.position - start);
+    }
+    return whole;
 }
 
 /* ---- reading ---- */
@@ -100,18 +161,6 @@ void rl_segment_place(rl_mapping *m, rl_place place, int64_t timestamp) {
 int64_t rl_segment_end(const rl_mapping *m) {
     /* Pairs with the release in rl_segment_publish: every entry before it is there. */
     return RL_LOAD_ACQUIRE(&shared_words(m)[0]);
-}
-
-/* Pages that nobody will look at again need not count as ours. The file's own cache keeps them as it likes. */
-static void let_go(rl_mapping *m, int64_t position) {
-    rl_segment *s = m->segment;
-    if (position < s->kept)
-        s->kept = position;
-    int64_t from = s->kept & -RL_DATA_ALIGN, to = (position - PIECE) & -RL_DATA_ALIGN;
-    if (position - s->kept < BEHIND || to <= from)
-        return;
-    (void)madvise((char *)s->base + from, (size_t)(to - from), MADV_DONTNEED);
-    s->kept = to;
 }
 
 int rl_segment_look(rl_mapping *m) {
@@ -122,7 +171,7 @@ int rl_segment_look(rl_mapping *m) {
         return 0;
     int64_t start = at.position, piece = m->segment->piece;
     m->segment->piece = 2 * piece < PIECE ? 2 * piece : PIECE;
-    let_go(m, start);
+    rl_segment_want(m, start, start + piece < end ? start + piece : end, piece < PIECE ? 0 : READ_AHEAD);
     while (at.position < end && at.position - start < piece) {
         rl_entry entry;
         int64_t bytes = RL_ENTRY_SIZE;
@@ -141,6 +190,7 @@ int rl_segment_look(rl_mapping *m) {
     }
     if (at.position == start)
         return 0;
+    rl_segment_touch(m, at.position, at.position - start);
     rl_pair_store(&h->write_offset, h->head, at);
     h->event_count = at.sequence;
     return 1;
@@ -159,35 +209,24 @@ int rl_segment_wait(rl_mapping *m, int64_t position, int64_t limit, rl_patience 
 /* ---- writing ---- */
 
 void rl_segment_allow(rl_mapping *m, int64_t bytes) {
-    if (bytes > (int64_t)m->data_bytes)
-        bytes = (int64_t)m->data_bytes;
-    m->ring.capacity = bytes - RL_FIRST_POSITION;
-}
-
-/* A mark where a stride begins, for the index. Without memory there is one less. */
-static void mark(rl_segment *s, rl_place place, int64_t timestamp) {
-    if (s->mark_count == s->mark_room) {
-        int64_t room = s->mark_room ? 2 * s->mark_room : 64;
-        rl_mark *more = realloc(s->marks, (size_t)room * sizeof *more);
-        if (!more)
-            return;
-        s->marks = more;
-        s->mark_room = room;
-    }
-    s->marks[s->mark_count++] = (rl_mark){place.position, place.sequence, timestamp, 0};
-}
-
-void rl_segment_publish(rl_mapping *m, int64_t position, int64_t sequence, int64_t timestamp) {
     rl_segment *s = m->segment;
-    int64_t *words = shared_words(m), stride = rl_stride_of(&m->ring, position);
+    s->allowed = bytes < (int64_t)m->data_bytes ? bytes : (int64_t)m->data_bytes;
+    if (s->prepared > s->allowed)
+        s->prepared = s->allowed;
+    m->ring.capacity = s->prepared - RL_FIRST_POSITION;
+}
+
+void rl_segment_publish(rl_mapping *m, int64_t position, int64_t sequence) {
+    rl_segment *s = m->segment;
+    int64_t *words = shared_words(m);
     /* The count first: a reader does not look at it, and who repairs believes the entries. */
     RL_STORE_RELAXED(&words[1], sequence - s->first);
     RL_STORE_RELEASE(&words[0], position); /* pairs with the acquire in rl_segment_end */
-    if (RL_LIKELY(stride == s->stride))
-        return;
-    s->stride = stride;
-    mark(s, (rl_place){position, sequence}, timestamp);
-    let_go(m, position);
+    if (RL_UNLIKELY(rl_stride_of(&m->ring, position) != s->stride)) {
+        rl_segment_touch(m, position, position - s->at.position);
+        (void)mark_strides(m, position);
+    }
+    s->at = (rl_place){position, sequence};
 }
 
 int rl_segment_sync(rl_mapping *m, int64_t from, int64_t to) {

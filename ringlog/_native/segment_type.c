@@ -75,7 +75,7 @@ static PyObject *segment_publish(MappingObject *self, PyObject *args) {
         return NULL;
     }
     rl_segment_place(&self->map, (rl_place){position, sequence}, timestamp);
-    rl_segment_publish(&self->map, position, sequence, timestamp);
+    rl_segment_publish(&self->map, position, sequence);
     Py_RETURN_NONE;
 }
 
@@ -92,12 +92,11 @@ static PyObject *segment_sync(MappingObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* Walk entries from a place: until one of sequence `goal`, or not before `time`, or at `stop` or behind it, stands
- * there (INT64_MAX: never), and no further than `end`. The place, the time of the entry before it, and whether
- * everything up to it was an entry. Checksums are not looked at. */
+/* Walk entries from a place: until one of sequence `goal`, or not before `time`, stands there (INT64_MAX: never),
+ * and no further than `end`. The place, and whether everything up to it was an entry. Checksums are not looked at. */
 static PyObject *segment_walk(MappingObject *self, PyObject *args) {
-    long long position, sequence, timestamp, goal, time, stop, end;
-    if (!PyArg_ParseTuple(args, "LLLLLLL", &position, &sequence, &timestamp, &goal, &time, &stop, &end))
+    long long position, sequence, goal, time, end;
+    if (!PyArg_ParseTuple(args, "LLLLL", &position, &sequence, &goal, &time, &end))
         return NULL;
     int64_t mapped = (int64_t)self->map.data_bytes;
     if (end > mapped)
@@ -106,9 +105,11 @@ static PyObject *segment_walk(MappingObject *self, PyObject *args) {
         PyErr_SetString(PyExc_ValueError, "no position of an event");
         return NULL;
     }
+    int64_t stride = position + self->map.ring.stride; /* it is further only behind large entries */
     int whole = 1;
     Py_BEGIN_ALLOW_THREADS
-    while (position < end && position < stop && sequence < goal) {
+    rl_segment_want(&self->map, position, stride < end ? stride : end, 0);
+    while (position < end && sequence < goal) {
         rl_entry entry;
         int64_t bytes = RL_ENTRY_SIZE;
         if (end - position >= bytes) {
@@ -123,26 +124,31 @@ static PyObject *segment_walk(MappingObject *self, PyObject *args) {
             break;
         position += bytes;
         sequence++;
-        timestamp = entry.timestamp;
     }
+    rl_segment_touch(&self->map, position, RL_SEGMENT_AROUND);
     Py_END_ALLOW_THREADS
-    return Py_BuildValue("LLLO", position, sequence, timestamp, whole ? Py_True : Py_False);
+    return Py_BuildValue("LLO", position, sequence, whole ? Py_True : Py_False);
 }
 
-/* Where strides began since the segment was opened for writing: a list of (position, sequence, timestamp). */
+/* Mark strides from a place up to `end`. Was everything there an entry? */
+static PyObject *segment_survey(MappingObject *self, PyObject *args) {
+    long long position, sequence, end;
+    int whole;
+    if (!PyArg_ParseTuple(args, "LLL", &position, &sequence, &end))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    whole = rl_segment_survey(&self->map, (rl_place){position, sequence}, end);
+    Py_END_ALLOW_THREADS
+    return PyBool_FromLong(whole);
+}
+
+/* Where strides begin that were written or surveyed: four int64 each, position, sequence, timestamp, 0. Once. */
 static PyObject *segment_marks(MappingObject *self, PyObject *Py_UNUSED(ignored)) {
-    const rl_segment *s = self->map.segment;
-    PyObject *list = PyList_New((Py_ssize_t)s->mark_count);
-    for (int64_t k = 0; list && k < s->mark_count; k++) {
-        const rl_mark *m = &s->marks[k];
-        PyObject *mark =
-            Py_BuildValue("LLL", (long long)m->position, (long long)m->sequence, (long long)m->timestamp);
-        if (mark)
-            PyList_SET_ITEM(list, (Py_ssize_t)k, mark);
-        else
-            Py_CLEAR(list);
-    }
-    return list;
+    rl_segment *s = self->map.segment;
+    PyObject *marks = PyBytes_FromStringAndSize((const char *)s->marks, (Py_ssize_t)(s->mark_count * (int64_t)sizeof *s->marks));
+    if (marks)
+        s->mark_count = 0;
+    return marks;
 }
 
 static PyObject *segment_named(MappingObject *self, PyObject *Py_UNUSED(ignored)) {
@@ -172,6 +178,7 @@ static PyMethodDef segment_methods[] = {
     {"publish", (PyCFunction)segment_publish, METH_VARARGS, NULL},
     {"sync", (PyCFunction)segment_sync, METH_VARARGS, NULL},
     {"walk", (PyCFunction)segment_walk, METH_VARARGS, NULL},
+    {"survey", (PyCFunction)segment_survey, METH_VARARGS, NULL},
     {"marks", (PyCFunction)segment_marks, METH_NOARGS, NULL},
     {"named", (PyCFunction)segment_named, METH_NOARGS, NULL},
     {"file_size", (PyCFunction)segment_file_size, METH_NOARGS, NULL},

@@ -125,7 +125,7 @@ class LogReader(_core.LogReader):
             end = self._segment.end
         known = self._index(end)
         start = known.before(sequence=sequence, time=time)
-        position, found, _, whole = self._segment.walk(*start, sequence, time, index.FOREVER, end)
+        position, found, whole = self._segment.walk(*start, sequence, time, end)
         if not whole:
             self._corrupt_at(position, found)
         return position, found
