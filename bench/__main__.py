@@ -22,6 +22,8 @@ VERBS = {
     "columns": "bench.columns",
     "frames": "bench.frames",
     "log": "bench.log",
+    "log_record": "bench.log_record",
+    "log_size": "bench.log_size",
     "async_readers": "bench.async_readers",
     "report": "bench.report",
 }
