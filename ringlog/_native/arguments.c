@@ -1,5 +1,14 @@
-/* arguments.c: arguments by position or name, at the price of neither: read() is called for every event. */
+/* arguments.c: arguments by position or name, at the price of neither: read() is called for every event. And what
+ * becomes of an errno. */
 #include "core.h"
+
+#include <errno.h>
+
+int rl_raise_os_error(int negated) {
+    errno = -negated;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return 0;
+}
 
 int rl_optional_arguments(const char *call, const char *const *names, PyObject *const *args, Py_ssize_t nargs,
                           PyObject *kwnames, PyObject **out) {

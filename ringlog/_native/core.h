@@ -75,6 +75,9 @@ PyObject *rl_place_tuple(int64_t position, int64_t sequence);
 int rl_optional_arguments(const char *call, const char *const *names, PyObject *const *args, Py_ssize_t nargs,
                           PyObject *kwnames, PyObject **out);
 
+/* 0, with the OSError of a negated errno set. */
+int rl_raise_os_error(int negated);
+
 /* None: -1, "for ever". Seconds as int or float: nanoseconds, 0 or more. -2 with an exception set. */
 int64_t rl_parse_timeout(PyObject *value);
 /* The monotonic time at which `timeout` is over; INT64_MAX: never. */

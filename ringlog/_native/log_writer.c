@@ -7,13 +7,6 @@
 #include "segment.h"
 #include "writer_object.h"
 
-#include <errno.h>
-
-static int raise_os_error(int error) {
-    errno = -error;
-    PyErr_SetFromErrno(PyExc_OSError);
-    return 0;
-}
 
 int rl_log_make_room(WriterObject *self, rl_append *a, int64_t bytes) {
     rl_mapping *map;
@@ -24,7 +17,7 @@ int rl_log_make_room(WriterObject *self, rl_append *a, int64_t bytes) {
         ready = rl_segment_prepare(map, a->position + bytes);
         Py_END_ALLOW_THREADS
         if (ready < 0)
-            return raise_os_error(ready);
+            return rl_raise_os_error(ready);
         if (ready) {
             self->ring.capacity = map->ring.capacity;
             continue;
@@ -47,7 +40,7 @@ static int sync_to(WriterObject *self, int64_t from, int64_t to) {
     Py_BEGIN_ALLOW_THREADS
     error = rl_segment_sync(map, from, to);
     Py_END_ALLOW_THREADS
-    return !error || (rl_writer_sound(self) && raise_os_error(error));
+    return !error || (rl_writer_sound(self) && rl_raise_os_error(error));
 }
 
 int rl_log_settle_data(WriterObject *self, const rl_append *a, int64_t from) {

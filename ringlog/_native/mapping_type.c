@@ -5,16 +5,10 @@
  */
 #include "mapping_object.h"
 
-#include <errno.h>
 #include <fcntl.h>
 
 #include "ringlog/recover.h"
 #include "ringlog/sleepers.h"
-
-static PyObject *os_error(int negated) {
-    errno = -negated;
-    return PyErr_SetFromErrno(PyExc_OSError);
-}
 
 PyObject *rl_place_tuple(int64_t position, int64_t sequence) {
     return Py_BuildValue("LL", (long long)position, (long long)sequence);
@@ -35,7 +29,7 @@ static PyObject *mapping_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     if (!error)
         return (PyObject *)self;
     Py_DECREF(self);
-    return os_error(error);
+    return rl_raise_os_error(error), NULL;
 }
 
 static void mapping_dealloc(MappingObject *self) {
@@ -93,7 +87,7 @@ static PyObject *mapping_lease(MappingObject *self, PyObject *arg) {
     Py_DECREF(lease);
     if (error == -EAGAIN)
         Py_RETURN_NONE;
-    return os_error(error);
+    return rl_raise_os_error(error), NULL;
 }
 
 static PyObject *mapping_held(MappingObject *self, PyObject *arg) {
@@ -101,7 +95,7 @@ static PyObject *mapping_held(MappingObject *self, PyObject *arg) {
     if (offset == -1 && PyErr_Occurred())
         return NULL;
     int held = rl_lease_held(&self->map, offset);
-    return held < 0 ? os_error(held) : PyBool_FromLong(held);
+    return held < 0 ? (rl_raise_os_error(held), NULL) : PyBool_FromLong(held);
 }
 
 static PyObject *mapping_named(MappingObject *self, PyObject *Py_UNUSED(ignored)) {
@@ -210,7 +204,7 @@ static PyObject *mapping_set_clean(MappingObject *self, PyObject *arg) {
     Py_END_ALLOW_THREADS
     if (error) { /* the disk may call it clean: the next writer to open it has to take that back there */
         RL_STORE_RELAXED(&self->map.ring.header->clean, 1);
-        return os_error(error);
+        return rl_raise_os_error(error), NULL;
     }
     Py_RETURN_NONE;
 }

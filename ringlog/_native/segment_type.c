@@ -3,15 +3,9 @@
 
 #include "core.h"
 
-#include <errno.h>
 
 #include "ringlog/reader.h"
 #include "ringlog/walk.h"
-
-static PyObject *os_error(int negated) {
-    errno = -negated;
-    return PyErr_SetFromErrno(PyExc_OSError);
-}
 
 static PyObject *segment_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"fd", "mode", "size", "first", NULL};
@@ -32,7 +26,7 @@ static PyObject *segment_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
         return (PyObject *)self;
     }
     Py_DECREF(self);
-    return os_error(error);
+    return rl_raise_os_error(error), NULL;
 }
 
 static void segment_dealloc(MappingObject *self) {
@@ -88,7 +82,7 @@ static PyObject *segment_sync(MappingObject *self, PyObject *args) {
     error = rl_segment_sync(&self->map, from, to);
     Py_END_ALLOW_THREADS
     if (error)
-        return os_error(error);
+        return rl_raise_os_error(error), NULL;
     Py_RETURN_NONE;
 }
 

@@ -3,12 +3,6 @@
  */
 #include "writer_object.h"
 
-static int raise_os_error(int error) {
-    errno = -error;
-    PyErr_SetFromErrno(PyExc_OSError);
-    return 0;
-}
-
 int rl_writer_settle_commits(WriterObject *self) {
     rl_header *h = self->ring.header;
     int error;
@@ -18,7 +12,7 @@ int rl_writer_settle_commits(WriterObject *self) {
     error = rl_mapping_sync_header(&self->mapping->map);
     Py_END_ALLOW_THREADS
     if (error)
-        return raise_os_error(error);
+        return rl_raise_os_error(error);
     (void)RL_FETCH_AND(&h->commits_dirty, ~(uint32_t)RL_COMMITS_CHANGED);
     RL_POINT(commit_settled);
     return 1;
@@ -31,7 +25,7 @@ int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from,
     int any = rl_commit_newest(&self->ring, &newest, self->mapping->checksum->sum) >= 0;
     int64_t known = any ? newest.head.position : tail.position;
     if (self->disk_error) /* the kernel forgets what it failed to write: a later sync would say nothing */
-        return raise_os_error(self->disk_error);
+        return rl_raise_os_error(self->disk_error);
     /* A new record takes the older one's place: first the newest has to be on disk. It may not be if a writer was
      * killed, or a sync failed, in between. */
     if (!rl_writer_settle_commits(self))
@@ -58,7 +52,7 @@ int rl_writer_make_durable(WriterObject *self, const rl_append *a, int64_t from,
         (void)RL_SWAP(&self->ring.header->commits_dirty, before, 0);
     Py_END_ALLOW_THREADS
     self->disk_error = error;
-    return !error || (rl_writer_sound(self) && raise_os_error(error));
+    return !error || (rl_writer_sound(self) && rl_raise_os_error(error));
 }
 
 rl_status rl_writer_recover(WriterObject *self) {

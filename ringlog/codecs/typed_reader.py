@@ -1,4 +1,4 @@
-"""TypedReader: values from a ring."""
+"""TypedReader: values from a ring or a log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ringlog._core import Event
 from ringlog.codecs.codec import Codec, decode
@@ -16,15 +16,19 @@ from ringlog.errors import ClosedError
 from ringlog.places import Start
 from ringlog.reader import Reader
 
+if TYPE_CHECKING:
+    from ringlog.log.reader import LogReader
+
 T = TypeVar("T")
 
 
 class TypedReader(Generic[T]):
     """A reader that gives values: each event is decoded by the codec.
 
-    reader, codec: kept as they are, in the attributes of these names. What blocks, what can be lost and
-    what else is raised: as the reader's own methods. An event that is not what the codec expects is a
-    CodecError that names its sequence, and is consumed: the next call gives the next event. The same holds
+    reader, codec: a Reader or a LogReader (then without view, commit and `async for`), and what decodes; kept
+    as they are, in the attributes of these names. What blocks, what can be lost and what else is raised: as
+    the reader's own methods. An event that is not what the codec expects is a CodecError that names its
+    sequence, and is consumed: the next call gives the next event. The same holds
     for anything else that a codec of your own raises. (A named reader that leaves its `with` block by that
     error starts at this event again, as after any error: catch it inside.)
 
@@ -35,13 +39,13 @@ class TypedReader(Generic[T]):
 
     __slots__ = ("_ahead", "_codec", "_reader")
 
-    def __init__(self, reader: Reader, codec: Codec[T]) -> None:
+    def __init__(self, reader: Reader | LogReader, codec: Codec[T]) -> None:
         self._reader = reader
         self._codec = codec
         self._ahead: deque[Event] = deque()  # taken from the reader, not yet given to anybody
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> Reader | LogReader:
         """The reader beneath."""
         return self._reader
 
@@ -88,7 +92,7 @@ class TypedReader(Generic[T]):
         """Return the next event as a context manager that decodes it in place, in the ring, or None if there
         is none within timeout seconds. Raises what poll raises; CodecError on entering."""
         event = self._next_ahead()
-        view = self._reader.view(timeout) if event is None else contextlib.nullcontext(event)
+        view = self._ring.view(timeout) if event is None else contextlib.nullcontext(event)
         return None if view is None else TypedView(view, self._codec)
 
     def __iter__(self) -> Iterator[Decoded[T]]:
@@ -98,7 +102,7 @@ class TypedReader(Generic[T]):
         return self._decode(self._next_ahead() or next(self._reader))
 
     def __aiter__(self) -> AsyncIterator[Decoded[T]]:
-        return _AsyncValues(self, aiter(self._reader))
+        return _AsyncValues(self, aiter(self._ring))
 
     # ---- places ----
 
@@ -110,7 +114,7 @@ class TypedReader(Generic[T]):
     def commit(self) -> None:
         """All that was returned so far is finished: as `Reader.commit`."""
         self._step_back()
-        self._reader.commit()
+        self._ring.commit()
 
     def close(self) -> None:
         """Close the reader. A named one's last event stays unfinished unless commit() was called."""
@@ -140,6 +144,11 @@ class TypedReader(Generic[T]):
 
     # ---- inside ----
 
+    @property
+    def _ring(self) -> Reader:
+        """For what only a ring's reader can: a log's has no such method, and says so."""
+        return cast(Reader, self._reader)
+
     def _decoded(self, event: Event) -> Decoded[T]:
         return Decoded(event.sequence, event.timestamp, decode(self._codec, event))
 
@@ -163,7 +172,7 @@ class TypedReader(Generic[T]):
 
     def _step_back(self) -> None:
         """Let a named reader stand at the first event that nobody was given: that place is kept."""
-        if self._ahead and self._reader._named:
+        if self._ahead and isinstance(self._reader, Reader) and self._reader._named:
             self._reader.seek(self._ahead[0].sequence)
             self._ahead.clear()
 
