@@ -28,8 +28,12 @@ def sync_interval(sync: object) -> float | None:
 def sync_name(path: str) -> None:
     """The file's name is on disk. The file itself is left to the mapping's syncs: what the kernel failed to
     write it tells once, and it is the mapping that takes note of it."""
-    directory = os.path.dirname(os.path.realpath(path))
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sync_file(os.path.dirname(os.path.realpath(path)))
+
+
+def sync_file(path: str) -> None:
+    """A file or a directory is on disk. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:

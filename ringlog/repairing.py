@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -103,7 +104,7 @@ def _events(count: int) -> str:
 
 
 def _mend_log(path: str, apply: bool) -> tuple[tuple[str, ...], bool]:
-    fd = os.open(path, (os.O_RDWR if apply else os.O_RDONLY) | os.O_CLOEXEC)
+    fd = os.open(path, (os.O_RDWR if apply else os.O_RDONLY) | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         if apply:
             _lock_log(fd, path)
@@ -118,6 +119,8 @@ def _mend_log(path: str, apply: bool) -> tuple[tuple[str, ...], bool]:
         else:
             return (), False
         if apply:
+            with contextlib.suppress(FileNotFoundError):  # it may tell of what is cut off
+                os.unlink(f"{path.removesuffix('.events')}.index")
             _write_log_end(fd, found, cut=found.why is not None)
         return steps, apply
     finally:

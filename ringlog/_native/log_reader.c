@@ -40,7 +40,9 @@ static PyObject *exchange(ReaderObject *self, PyObject *args) {
     if (!state || !PyArg_ParseTuple(args, "O!LLLLpO!", state->segment_type, &segment, &position, &sequence, &lost_from,
                                     &not_before, &verify, &PyType_Type, &batch_type))
         return NULL;
-    if (!PyType_IsSubtype(batch_type, state->batch_type) || self->stopping) {
+    if (self->stopping)
+        return rl_reader_raise(self, "_unusable"), NULL;
+    if (!PyType_IsSubtype(batch_type, state->batch_type)) {
         PyErr_SetString(PyExc_ValueError, "cannot read a log here");
         return NULL;
     }
@@ -62,6 +64,13 @@ static PyObject *exchange(ReaderObject *self, PyObject *args) {
     Py_INCREF(segment);
     Py_XSETREF(self->mapping, segment);
     Py_RETURN_NONE;
+}
+
+/* The segment in which it stands. */
+static PyObject *current(ReaderObject *self, void *Py_UNUSED(closure)) {
+    PyObject *segment = self->mapping ? (PyObject *)self->mapping : Py_None;
+    Py_INCREF(segment);
+    return segment;
 }
 
 /* Call `function(argument)` with the turn. */
@@ -107,14 +116,21 @@ static PyMemberDef log_reader_members[] = {
      "Sequence of the next event to read."},
     {"lost", T_LONGLONG, offsetof(ReaderObject, lost), READONLY,
      "How many events were not there, because retention removed them or they were never recorded."},
+    {"_lost_from", T_LONGLONG, offsetof(ReaderObject, overrun_from), READONLY, NULL},
+    {"_not_before", T_LONGLONG, offsetof(ReaderObject, not_before), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
+};
+static PyGetSetDef log_reader_getset[] = {
+    {"_current", (getter)current, NULL, NULL, NULL},
+    {"_state", (getter)rl_reader_state, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 static PyType_Slot log_reader_slots[] = {{Py_tp_new, rl_reader_new},
                                          {Py_tp_dealloc, rl_reader_dealloc},
                                          {Py_tp_traverse, rl_reader_traverse},
                                          {Py_tp_methods, log_reader_methods},
                                          {Py_tp_members, log_reader_members},
-                                         {Py_tp_getset, rl_reader_states},
+                                         {Py_tp_getset, log_reader_getset},
                                          {Py_tp_iter, PyObject_SelfIter},
                                          {Py_tp_iternext, rl_reader_iternext},
                                          {0, NULL}};

@@ -83,6 +83,10 @@ static int64_t copy_run(WriterObject *self, ReaderObject *reader, int64_t limit,
         status = judge(&walk, to, bytes, verify ? self->mapping->checksum->sum : unchecked);
     if (released)
         PyEval_RestoreThread(released);
+    if (status == RL_CORRUPT && walk.at.position > from) { /* what is whole before it, and then it is told of */
+        status = RL_OK;
+        bytes = walk.at.position - from;
+    }
     if (status != RL_OK || !rl_reader_sound(reader)) {
         rl_writer_unlock(self, 0, &contended);
         if (PyErr_Occurred())

@@ -60,7 +60,9 @@ static PyObject *exchange(WriterObject *self, PyObject *args) {
     CoreState *state = rl_core_state(Py_TYPE(self));
     if (!state || !PyArg_ParseTuple(args, "O!p", state->segment_type, &segment, &durable))
         return NULL;
-    if (segment->map.mode != RL_MAP_WRITE || self->stopping) {
+    if (self->stopping)
+        return rl_writer_raise(self, "_unusable"), NULL;
+    if (segment->map.mode != RL_MAP_WRITE) {
         PyErr_SetString(PyExc_ValueError, "cannot write a log here");
         return NULL;
     }
@@ -77,14 +79,6 @@ static PyObject *exchange(WriterObject *self, PyObject *args) {
     self->durable = (char)durable;
     Py_INCREF(segment);
     Py_XSETREF(self->mapping, segment);
-    Py_RETURN_NONE;
-}
-
-/* The room has changed: take over the geometry. */
-static PyObject *refresh(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
-    if (!self->mapping)
-        return rl_writer_raise(self, "_unusable"), NULL;
-    self->ring.capacity = self->mapping->map.ring.capacity;
     Py_RETURN_NONE;
 }
 
@@ -110,7 +104,6 @@ static PyMethodDef log_writer_methods[] = {
      "C-contiguous or has no dimension."},
     {"_exchange", (PyCFunction)exchange, METH_VARARGS, NULL},
     {"_copy_run", (PyCFunction)rl_log_writer_copy_run, METH_VARARGS, NULL},
-    {"_refresh", (PyCFunction)refresh, METH_NOARGS, NULL},
     {"_with_lock", (PyCFunction)rl_writer_with_lock, METH_O, NULL},
     {"_detach", (PyCFunction)rl_writer_detach, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -98,7 +98,7 @@ PyObject *rl_reader_new(PyTypeObject *, PyObject *, PyObject *);
 void rl_reader_dealloc(ReaderObject *);
 int rl_reader_traverse(ReaderObject *, visitproc, void *);
 PyObject *rl_reader_detach(ReaderObject *, PyObject *);
-extern PyGetSetDef rl_reader_states[];
+PyObject *rl_reader_state(ReaderObject *, void *);
 PyObject *rl_reader_poll(ReaderObject *, PyObject *);
 PyObject *rl_reader_read(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_reader_read_many(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject *);

@@ -178,7 +178,7 @@ static PyObject *reader_lag(ReaderObject *self, void *Py_UNUSED(closure)) {
     return PyLong_FromLongLong(lag > 0 ? lag : 0);
 }
 
-static PyObject *reader_state(ReaderObject *self, void *Py_UNUSED(closure)) {
+PyObject *rl_reader_state(ReaderObject *self, void *Py_UNUSED(closure)) {
     const char *state = !self->mapping || self->stopping                                     ? "closed"
                         : self->slot && self->fork_generation != rl_fork_generation() ? "forked"
                                                                                       : "open";
@@ -189,12 +189,6 @@ static PyObject *reader_state(ReaderObject *self, void *Py_UNUSED(closure)) {
 static PyObject *reader_quiet(ReaderObject *self, void *Py_UNUSED(closure)) {
     return PyBool_FromLong(self->watch.source != NULL && !RL_LOAD_RELAXED(&self->watch.fired));
 }
-
-/* What a reader of a log has, too. */
-PyGetSetDef rl_reader_states[] = {
-    {"_state", (getter)reader_state, NULL, NULL, NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
 
 static PyMethodDef reader_methods[] = {
     {"poll", (PyCFunction)rl_reader_poll, METH_NOARGS,
@@ -264,7 +258,7 @@ static PyMemberDef reader_members[] = {
 static PyGetSetDef reader_getset[] = {
     {"lag", (getter)reader_lag, NULL,
      "How many events have been published that this reader has not read. Raises ClosedError.", NULL},
-    {"_state", (getter)reader_state, NULL, NULL, NULL},
+    {"_state", (getter)rl_reader_state, NULL, NULL, NULL},
     {"_quiet", (getter)reader_quiet, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -114,7 +114,7 @@ static PyObject *segment_walk(MappingObject *self, PyObject *args) {
             whole = 0;
             break;
         }
-        if (entry.timestamp >= time)
+        if (entry.timestamp >= time && time != INT64_MAX)
             break;
         position += bytes;
         sequence++;
@@ -180,6 +180,7 @@ static PyMethodDef segment_methods[] = {
 };
 static PyMemberDef segment_members[] = {
     {"broken", T_INT, offsetof(MappingObject, map) + offsetof(rl_mapping, broken), READONLY, NULL},
+    {"fd", T_INT, offsetof(MappingObject, map) + offsetof(rl_mapping, fd), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 static PyGetSetDef segment_getset[] = {

@@ -72,25 +72,34 @@ class Following(Iterator[Event]):
         except StreamEnded:
             raise StopIteration from None
         except Overrun as lost:
+            past = self._recorded(lost)
             self._live.close()
-            self._live = None
-            self._past = self._recorded(lost)
+            self._past, self._live = past, None
             return None
 
     def _recorded(self, lost: Overrun) -> LogReader:
-        """The log, at the first event that the ring has lost: as soon as it is there."""
+        """The log, at the first event of the lost ones that it has: as soon as it is there."""
+        assert self._live is not None
         deadline = time.monotonic() + PATIENCE
         while True:
-            with contextlib.suppress(ValueError):  # beyond its end
-                past = LogReader(self._log, start=lost.first)
-                if past.sequence == lost.first and past._has_more():
+            try:
+                if (past := self._in_log(lost)) is not None:
                     return past
-                past.close()
+            except BaseException:
+                self._live.seek(lost.first)  # so that it is told again, or found
+                raise
             if time.monotonic() > deadline:
-                self._live = Reader(self._ring, start=lost.last + 1)
                 self._next = lost.last + 1
                 raise lost
             time.sleep(STEP)
+
+    def _in_log(self, lost: Overrun) -> LogReader | None:
+        with contextlib.suppress(ValueError):  # beyond its end
+            past = LogReader(self._log, start=lost.first)
+            if past.sequence <= lost.last and past._has_more():
+                return past  # behind a gap, it tells of that itself
+            past.close()
+        return None
 
     def close(self) -> None:
         """Let go of the log and the ring; closing twice does nothing."""

@@ -16,7 +16,7 @@ from array import array
 from dataclasses import dataclass, field
 
 from ringlog import _core, lock
-from ringlog.log.segments import START, SegmentFile, unnamed
+from ringlog.log.segments import FURTHEST, START, SegmentFile, unnamed
 
 MAGIC = b"ringlog index 1\n"
 HEAD = struct.Struct("<16sIIqq16sq")  # magic, checksum of what follows, points, stream, first, boot, synced
@@ -79,8 +79,8 @@ class Index:
         del self._positions[at:], self._sequences[at:], self._timestamps[at:]
         self.synced = min(self.synced, position)
 
-    def save(self, path: str) -> None:
-        """In place of the one that is there, whole or not at all. Raises OSError."""
+    def save(self, path: str, mode: int) -> None:
+        """In place of the one that is there, whole or not at all, for whom the segment is. Raises OSError."""
         numbers = array("q", bytes(8 * POINT * len(self)))
         numbers[0::POINT], numbers[1::POINT], numbers[2::POINT] = (
             self._positions,
@@ -91,9 +91,10 @@ class Index:
         rest = HEAD.pack(MAGIC, 0, len(self), self.stream, self.first, self.boot or bytes(16), self.synced)
         body = rest[20:] + points
         temporary = unnamed(path)
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             try:
+                os.fchmod(fd, mode & 0o666)
                 os.write(fd, MAGIC + zlib.crc32(body).to_bytes(4, "little") + body)
             finally:
                 os.close(fd)
@@ -108,7 +109,8 @@ def load(segment: SegmentFile, stream: int) -> Index:
     """The index of a segment of this stream; an empty one if there is none that can be believed."""
     empty = Index(stream, segment.first)
     try:
-        with open(segment.index_path, "rb") as file:
+        fd = os.open(segment.index_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(fd, "rb") as file:
             raw = file.read()
     except OSError:
         return empty
@@ -118,7 +120,21 @@ def load(segment: SegmentFile, stream: int) -> Index:
     numbers = array("q", raw[HEAD.size :]) if len(raw) == HEAD.size + 8 * POINT * count else array("q")
     if magic != MAGIC or (of_stream, first) != (stream, segment.first) or len(numbers) != POINT * count:
         return empty
+    if count and not (START < numbers[-3] < FURTHEST and segment.first <= numbers[-2] < FURTHEST):
+        return empty
+    if boot == bytes(len(boot)):  # made by a reader, which knows nothing of the disk
+        boot = b""
     return Index(stream, first, boot, synced, numbers[0::POINT], numbers[1::POINT], numbers[2::POINT])
+
+
+def is_synced(segment: SegmentFile) -> bool:
+    """Does its index say that all of a finished segment is on disk?"""
+    try:
+        with open(segment.index_path, "rb") as file:
+            head = HEAD.unpack(file.read(HEAD.size))
+        return bool(head[0] == MAGIC and head[6] >= os.stat(segment.path).st_size)
+    except (OSError, struct.error):
+        return False
 
 
 def complete(index: Index, segment: _core.Segment, end: int) -> bool:

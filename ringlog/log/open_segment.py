@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
-import stat
 
 from ringlog import _core, durability
-from ringlog.errors import CorruptStream, WriterBusy
+from ringlog.errors import WriterBusy
 from ringlog.log import index, recovery
 from ringlog.log.segments import START, SegmentFile, unnamed
 from ringlog.verify_log import HEADER
@@ -22,6 +22,11 @@ def hold(fd: int, path: str) -> None:
         raise WriterBusy(f"{path}: somebody else has this log open for writing") from None
 
 
+def forget_index(file: SegmentFile) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(file.index_path)
+
+
 class OpenSegment:
     """One file, from its header to the end of what is written; behind that, room.
 
@@ -29,15 +34,28 @@ class OpenSegment:
     not do. recovered: what was cut off at its end when it was opened, in words. Whoever makes one closes it.
     """
 
-    def __init__(self, file: SegmentFile, fd: int, known: index.Index, *, durable: bool) -> None:
+    fd = _lock = -1
+
+    def __init__(self, file: SegmentFile, path: str, flags: int, mode: int, *, durable: bool) -> None:
+        """Open the file by a path that it has now, and take its lock."""
         self.file = file
-        self.fd = fd
-        self.stream = known.stream
+        self.stream = 0
         self.memory: _core.Segment
         self.recovered = ""
-        self._index = known
         self._durable = durable
+        self._index: index.Index
         self._allocated = 0
+        self.fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | flags, mode)
+        # A lock lasts as long as any copy of its descriptor, or a mapping made with it, and a forked child
+        # has both. So it has a description of its own, which nothing is mapped with.
+        try:
+            self._lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            if not os.path.sameopenfile(self.fd, self._lock):
+                raise WriterBusy(f"{path}: somebody else is about this file")
+            hold(self._lock, file.path)
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def found(cls, file: SegmentFile, limit: int, *, durable: bool) -> OpenSegment:
@@ -45,48 +63,64 @@ class OpenSegment:
 
         Raises WriterBusy, NotARing, CorruptStream (damage before the end), OSError.
         """
-        fd = os.open(file.path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+        self = cls(file, file.path, 0, 0, durable=durable)
         try:
-            hold(fd, file.path)
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise CorruptStream(f"{file.path}: not a regular file")
-            end = recovery.find_end(fd, file)
-            os.ftruncate(fd, end.position)
-            segment = cls(file, fd, end.index, durable=durable)
-            segment._map(max(limit, 2 * end.position), end.position, end.sequence, end.timestamp)
+            end = recovery.find_end(self.fd, file)
+            self.recovered = end.report
+            if (
+                end.report
+            ):  # what it says of behind the cut would be believed when something else stands there
+                forget_index(file)
+            self._begin(end.index)
+            self._map(max(limit, 2 * end.position), end.position, end.sequence, end.timestamp)
+            os.ftruncate(self.fd, end.position)
+            self._allocated = end.position
+            self.memory.allow(end.position)
         except BaseException:
-            os.close(fd)
+            self.close()
             raise
-        segment.recovered = end.report
-        segment.memory.publish(end.position, end.sequence, end.timestamp)
-        return segment
+        self.memory.publish(end.position, end.sequence, end.timestamp)
+        return self
 
     @classmethod
     def made(
-        cls, file: SegmentFile, stream: int, timestamp: int, limit: int, *, durable: bool
+        cls, file: SegmentFile, stream: int, timestamp: int, limit: int, mode: int, *, durable: bool
     ) -> OpenSegment:
-        """A new segment, with a name only once it has its header. Raises OSError, ValueError."""
+        """A new segment, with a name only once it has its header, and all that may fail is done.
+
+        Raises FileExistsError, OSError, ValueError.
+        """
         temporary = unnamed(file.path)
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
+            self = cls(file, temporary, os.O_CREAT | os.O_EXCL, mode, durable=durable)
             try:
-                hold(fd, file.path)
-                os.write(fd, HEADER.pack(START, 0, stream))
+                os.fchmod(self.fd, mode)
+                os.write(self.fd, HEADER.pack(START, 0, stream))
                 if durable:
-                    os.fsync(fd)
-                segment = cls(file, fd, index.Index(stream, file.first), durable=durable)
-                segment._map(limit, START, file.first, timestamp)
+                    os.fsync(self.fd)
+                self._begin(index.Index(stream, file.first))
+                self._map(limit, START, file.first, timestamp)
+                if os.path.exists(file.path):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), file.path)
+                forget_index(file)  # of one that had this name before
                 os.link(temporary, file.path)
-            finally:
+            except BaseException:
+                self.close()
+                raise
+        finally:
+            with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
-            if durable:
+        if durable:
+            try:
                 durability.sync_name(file.path)
-        except BaseException:
-            os.close(fd)
-            raise
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(file.index_path)  # of one that had this name before
-        return segment
+            except BaseException:
+                self.close()
+                raise
+        return self
+
+    def _begin(self, known: index.Index) -> None:
+        self.stream = known.stream
+        self._index = known
 
     def _map(self, size: int, position: int, sequence: int, timestamp: int) -> None:
         memory = _core.Segment(self.fd, _core.MAP_WRITE, size, self.file.first)
@@ -131,10 +165,24 @@ class OpenSegment:
         self._index.add(self.memory.marks())
         self._index.boot = index.boot_id()
         with contextlib.suppress(OSError):  # it can be made again
-            self._index.save(self.file.index_path)
+            self._index.save(self.file.index_path, os.fstat(self.fd).st_mode)
+
+    def be_of(self, stream: int) -> None:
+        """An empty segment becomes another stream's. Raises OSError."""
+        os.pwrite(self.fd, stream.to_bytes(8, "little"), HEADER.size - 8)
+        self._begin(index.Index(stream, self.file.first))
 
     def close(self) -> None:
         """Let go of the file and of its lock; closing twice does nothing."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        self.let_go_of_lock()
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    __del__ = close  # of one that nobody has, since a signal's exception came before it was noted
+
+    def let_go_of_lock(self) -> None:
+        """Leave the lock to whoever else has it: a forked child's parent."""
+        fd, self._lock = self._lock, -1
+        if fd >= 0:
+            os.close(fd)

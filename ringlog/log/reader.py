@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import warnings
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,16 +13,24 @@ from typing import TYPE_CHECKING
 
 from ringlog import _core
 from ringlog.batch import Batch
-from ringlog.errors import ClosedError, CorruptStream, NotARing, Overrun, StreamEnded, StreamTruncated
+from ringlog.errors import (
+    ClosedError,
+    CorruptStream,
+    NotARing,
+    Overrun,
+    RingRemoved,
+    StreamEnded,
+    StreamTruncated,
+)
 from ringlog.files import StrPath
 from ringlog.log import index
-from ringlog.log.segments import START, SegmentFile, files_of, first_timestamp, read_header
+from ringlog.log.attached import AttachedReader
+from ringlog.log.segments import FURTHEST, START, SegmentFile, files_of, first_timestamp
 from ringlog.places import Start, check_start, unix_nanoseconds
-from ringlog.verify_log import HEADER
 
+RETRIES = 20  # of listing a log anew
+NAME_INTERVAL = 0.5  # seconds
 NOTHING_NOW, LOOK_AGAIN, THE_END = 0, 1, 2
-ROOM = 1 << 26  # bytes of address space at least: files grow while they are read
-EMPTY = HEADER.pack(START, 0, 0)
 
 
 class NotInLog(Overrun):
@@ -35,7 +44,7 @@ class NotInLog(Overrun):
         )
 
 
-class LogReader(_core.LogReader):
+class LogReader(AttachedReader):
     """The reading end of a log.
 
     path: a directory of segments, or one stream file. start: "oldest"; "latest", the next event to be
@@ -46,9 +55,9 @@ class LogReader(_core.LogReader):
     Needs read permission only, and holds nobody up. Seeking looks into the index beside a segment; one that
     is missing is made again, in memory, and beside the segment if that can be written. However large the
     files are, some 20 MiB of them are mapped in at a time. Events that retention has removed, or that a
-    recording missed, raise Overrun, which says which; the reader then stands at the next one there. Use it
-    as a context manager and iterate over it. Threads may share one: they take turns; a forked child may go
-    on with it.
+    recording missed, raise Overrun, which says which; the reader then stands at the next one there. Following
+    a log that is removed raises RingRemoved within a second. Use it as a context manager and iterate over
+    it. Threads may share one: they take turns; a forked child may go on with it.
 
     Raises FileNotFoundError, PermissionError, NotARing (no log), CorruptStream, ValueError (a sequence beyond
     the next event; a bad argument).
@@ -64,19 +73,39 @@ class LogReader(_core.LogReader):
         self._files = files_of(self._path)
         if not self._files.now() and not follow:
             raise NotARing(f"{self._path}: not a log: a directory without segments")
-        self._file: SegmentFile | None = None
-        self._segment: _core.Segment | None = None
+        self._begin()
         self._indexes: dict[int, index.Index] = {}
+        self._looked = 0.0  # when the segment's name was looked for last
         self._go_to(start)
 
     # ---- places ----
 
     def _go_to(self, start: Start) -> None:
+        """Retention may remove what has just been listed."""
+        for _ in range(RETRIES):
+            with contextlib.suppress(FileNotFoundError):
+                return self._go_once(start)
+            self._files.forget()
+        return self._go_once(start)
+
+    def _seek(self, start: Start) -> None:
+        """Go there, or stay."""
+        before, position, sequence = self._now(), self.position, self.sequence
+        lost_from, not_before = self._lost_from, self._not_before
+        try:
+            self._go_to(start)
+        except BaseException:
+            self._have(before, position, sequence, lost_from, not_before)
+            raise
+
+    def _go_once(self, start: Start) -> None:
         there = self._files.now()
         if not there:
             if isinstance(start, int) and start > 0:
                 raise ValueError(f"sequence {start} is beyond the next event, 0")
-            self._attach_nothing()
+            self._attach_nothing(unix_nanoseconds(start) if isinstance(start, datetime) else 0)
+        elif isinstance(start, int) and start >= FURTHEST:
+            raise ValueError(f"sequence {start} is beyond the next event")
         elif start == "oldest":
             self._attach(there[0], START, there[0].first)
         elif start == "latest":
@@ -121,8 +150,7 @@ class LogReader(_core.LogReader):
         assert self._file is not None
         end = self._segment.end
         if end > self._segment.mapped:
-            self._attach(self._file, START, self._file.first)
-            end = self._segment.end
+            self._map_more(START, self._file.first, not_before=0)
         known = self._index(end)
         start = known.before(sequence=sequence, time=time)
         position, found, whole = self._segment.walk(*start, sequence, time, end)
@@ -135,7 +163,7 @@ class LogReader(_core.LogReader):
         assert self._segment is not None
         assert self._file is not None
         known = self._indexes.get(self._file.first)
-        if known is None:
+        if known is None or known.stream != self._stream or known.last[0] > end:  # or of a log made again
             known = index.load(self._file, self._stream)
             if known.last[0] > end:  # of a file that was cut since
                 known = index.Index(self._stream, self._file.first)
@@ -145,53 +173,14 @@ class LogReader(_core.LogReader):
             return known  # the walk of whoever asked finds what is wrong
         if len(known) > before and not known.boot:
             with contextlib.suppress(OSError):
-                known.save(self._file.index_path)
+                known.save(self._file.index_path, os.fstat(self._segment.fd).st_mode)
         return known
-
-    # ---- segments ----
-
-    def _attach(
-        self, file: SegmentFile, position: int, sequence: int, *, lost_from: int = -1, not_before: int = 0
-    ) -> None:
-        fd = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            header = read_header(fd, file.path)
-            size = os.fstat(fd).st_size
-            if size < header.write_offset:
-                raise StreamTruncated(f"{file.path}: {size} of {header.write_offset} bytes are left")
-            segment = _core.Segment(fd, _core.MAP_READ, max(ROOM, 2 * size), file.first)
-        finally:
-            os.close(fd)
-        self._stream = header.start_timestamp
-        self._file, self._segment = file, segment
-        self._exchange(segment, position, sequence, lost_from, not_before, self._verify, Batch)
-
-    def _use(self, file: SegmentFile) -> None:
-        """Have this segment, as it is if it is the one that is attached."""
-        if file != self._file or self._segment is None or not self._segment.named():
-            self._attach(file, START, file.first)
-
-    def _attach_nothing(self) -> None:
-        """An empty stream, until there is a segment."""
-        fd = os.memfd_create("ringlog", os.MFD_CLOEXEC)
-        try:
-            os.write(fd, EMPTY)
-            self._segment = _core.Segment(fd, _core.MAP_READ, START, 0)
-        finally:
-            os.close(fd)
-        self._stream = 0
-        self._file = None
-        self._exchange(self._segment, START, 0, -1, 0, self._verify, Batch)
-
-    def _stand(self, position: int, sequence: int, *, not_before: int = 0) -> None:
-        assert self._segment is not None
-        self._exchange(self._segment, position, sequence, -1, not_before, self._verify, Batch)
 
     # ---- what the native half asks ----
 
     def _at_end(self) -> int:
         """All that is mapped was read. With the turn."""
-        segment, file = self._segment, self._file
+        segment, file, stream = self._now()
         assert segment is not None
         position, sequence = self.position, self.sequence
         following = self._next(file)
@@ -200,8 +189,7 @@ class LogReader(_core.LogReader):
             raise StreamTruncated(f"{self._path}: the log was cut: it ends at {end}, before {position}")
         if end > position:
             if end > segment.mapped:
-                assert file is not None
-                self._attach(file, position, sequence, not_before=-1)
+                self._map_more(position, sequence, not_before=-1)
             return LOOK_AGAIN
         if following is not None:
             if following.first < sequence:
@@ -209,8 +197,27 @@ class LogReader(_core.LogReader):
             gap = sequence if file is not None and following.first > sequence else -1
             with contextlib.suppress(FileNotFoundError):  # retention was faster: look again
                 self._attach(following, START, following.first, lost_from=gap, not_before=-1)
+                if file is not None and self._stream != stream:
+                    raise CorruptStream(f"{following.path}: of another stream than the segment before")
             return LOOK_AGAIN
-        return NOTHING_NOW if self._follow else THE_END
+        if not self._follow:
+            return THE_END
+        self._check_name()
+        return NOTHING_NOW
+
+    def _check_name(self) -> None:
+        """Now and then: what has no name any more does not grow any more, either."""
+        now = time.monotonic()
+        if now - self._looked < NAME_INTERVAL:
+            return
+        self._looked = now
+        segment, file, _ = self._now()
+        if file is None:
+            gone = not os.path.exists(self._path)
+        else:
+            gone = segment is not None and not segment.named() and self._next(file) is None
+        if gone:
+            raise RingRemoved(f"{self._path}: the log was removed")
 
     def _next(self, file: SegmentFile | None) -> SegmentFile | None:
         try:
@@ -248,7 +255,7 @@ class LogReader(_core.LogReader):
     # ---- the rest of the API ----
 
     def seek(self, start: Start) -> None:
-        """Go to another place: as `start` of the constructor.
+        """Go to another place: as `start` of the constructor. If it raises, the reader stays where it was.
 
         Raises ValueError (a sequence beyond the next event), CorruptStream, ClosedError. A sequence that
         is gone raises Overrun at the next read.
@@ -256,7 +263,7 @@ class LogReader(_core.LogReader):
         check_start(start)
         if self._state != "open":
             self._unusable()
-        self._with_turn(self._go_to, start)
+        self._with_turn(self._seek, start)
 
     @property
     def file(self) -> str:
@@ -279,7 +286,6 @@ class LogReader(_core.LogReader):
         """Let go of the log; closing twice does nothing. A read that waits in another thread raises
         ClosedError."""
         self._detach()
-        self._segment = None
 
     if TYPE_CHECKING:
 
@@ -297,7 +303,7 @@ class LogReader(_core.LogReader):
         self.close()
 
     def __del__(self) -> None:
-        if self.__dict__.get("_segment") is not None and self._state == "open":
+        if "_coming" in self.__dict__ and self._state == "open":
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             with contextlib.suppress(Exception):
                 self.close()

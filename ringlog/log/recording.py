@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from ringlog.describe import info
 from ringlog.errors import Overrun, RingRemoved, StreamEnded
 from ringlog.files import StrPath
-from ringlog.log.segments import files_of
+from ringlog.log.segments import files_of, first_of
 from ringlog.log.writer import LogWriter
 from ringlog.reader import Reader
 
@@ -59,7 +59,7 @@ def record(
     the ring's writer waits; without, events that the writer overwrites first are a gap. stop: a callable or
     an Event, asked about each tenth of a second; what was published by then is still copied. verify: check
     each event's checksum on the way. segment_bytes, sync, keep_...: as LogWriter's. progress: called with
-    the events and bytes of each run.
+    the events and bytes of each run. A new log is for whom the ring is for, by its permissions.
 
     Blocks. Logs a warning to the logger "ringlog.record" when more than three quarters of the ring have
     waited to be copied for a second. Raises what opening a Reader and a LogWriter raise, CorruptStream,
@@ -75,6 +75,7 @@ def record(
         "keep_bytes": keep_bytes,
         "keep_age": keep_age,
         "keep_segments": keep_segments,
+        "mode": os.stat(ring).st_mode & 0o666,
     }
     with (
         Reader(ring, start="oldest", name=name if lossless else None) as reader,
@@ -87,11 +88,19 @@ def _open_log(log: StrPath, reader: Reader, stream: int, options: dict[str, obje
     path = os.path.abspath(os.fspath(log))
     new = not os.path.exists(path) or (os.path.isdir(path) and not files_of(path).now())
     if new:
+        reader.seek("oldest")  # of a name that another log has been recorded by, the cursor may be further on
+        if path.endswith(".events") and reader.sequence != first_of(path):
+            raise ValueError(
+                f"{path}: one file begins with event {first_of(path)}, the ring with {reader.sequence}: "
+                "record into a directory"
+            )
         return _Recording(path, reader.sequence, stream, **options)
     writer = LogWriter(path, **options)  # type: ignore[arg-type]
     try:
         end = writer.sequence
-        if writer._segment.stream != stream and end > 0:
+        if writer._is_empty():
+            writer._be_of(stream)
+        elif writer._segment.stream != stream:
             raise ValueError(f"{path}: holds another stream: record into another directory")
         try:
             reader.seek(end)

@@ -38,7 +38,7 @@ def find_end(fd: int, file: SegmentFile) -> End:
     size = os.fstat(fd).st_size
     index = load(file, header.start_timestamp)
     known = header.write_offset if index.boot == boot_id() else index.synced
-    index.cut(min(known, header.write_offset))
+    index.cut(min(known, header.write_offset, size))
     start = index.last
     end = min(header.write_offset, size)
     position, sequence, timestamp, why = verify_log.walk_from(fd, *start, end, lambda _events, _bytes: None)

@@ -7,6 +7,7 @@ import os
 import time
 from dataclasses import dataclass
 
+from ringlog.errors import RinglogError
 from ringlog.log.segments import Files, SegmentFile, first_timestamp
 
 
@@ -31,7 +32,9 @@ class Keep:
 
 def apply(files: Files, keep: Keep) -> list[SegmentFile]:
     """Remove the oldest segments until all limits hold; never the last. Those that were removed."""
-    removed = []
+    removed: list[SegmentFile] = []
+    if keep == Keep():
+        return removed
     there = list(files.now())
     total = sum(map(_size, there))
     while len(there) > 1 and _too_much(there, total, keep):
@@ -51,7 +54,10 @@ def _too_much(there: list[SegmentFile], total: int, keep: Keep) -> bool:
         return True
     if keep.age is None:
         return False
-    newer = first_timestamp(there[1].path)  # nothing in the oldest one is newer than this
+    try:
+        newer = first_timestamp(there[1].path)  # nothing in the oldest one is newer than this
+    except (RinglogError, OSError):  # damaged: that is not for who writes to find out
+        newer = None
     ended = newer if newer is not None else _written(there[0])
     return time.time_ns() - ended > keep.age * 1e9
 

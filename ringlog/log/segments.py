@@ -19,7 +19,9 @@ from ringlog.errors import CorruptStream, NotARing
 from ringlog.verify_log import HEADER, SEGMENT
 
 START = _core.FIRST_POSITION
+FURTHEST = 1 << 61  # of positions and sequences: what is beyond is no stream of this world
 ENTRY = struct.Struct("<qII")  # timestamp, size, checksum
+RING_MAGIC, RING_MAGIC_AT = b"ringlog\n", 64
 SETTLED = 50_000_000  # ns after which a directory's time tells of every change
 UNNAMED = re.compile(r"\.\d{20}\.events\.[0-9a-f]{16}|\d{20}\.index\.[0-9a-f]{16}")
 FORGOTTEN = 60.0  # seconds after which nobody is about to give one of these its name
@@ -62,11 +64,19 @@ class Files:
             return self._listed
         changed = os.stat(self.path).st_mtime_ns
         if changed != self._changed:
-            names = sorted(name for name in os.listdir(self.path) if SEGMENT.fullmatch(name))
+            names = sorted(
+                name
+                for name in os.listdir(self.path)
+                if SEGMENT.fullmatch(name) and int(name[:20]) < FURTHEST
+            )
             self._listed = [SegmentFile(os.path.join(self.path, name), int(name[:20])) for name in names]
             settled = time.time_ns() - changed > SETTLED
             self._changed = changed if settled else -1  # another change would have the same time
         return self._listed
+
+    def forget(self) -> None:
+        """List the directory again next time, whatever its time says."""
+        self._changed = -1
 
     def name(self, first: int) -> SegmentFile:
         """What a segment that begins at this sequence is called."""
@@ -92,7 +102,7 @@ def sweep(folder: str) -> None:
 def first_of(path: str) -> int:
     """The sequence with which a stream file begins: as its name says, else 0."""
     named = SEGMENT.fullmatch(os.path.basename(path))
-    return int(named[1]) if named else 0
+    return int(named[1]) if named and int(named[1]) < FURTHEST else 0
 
 
 def files_of(path: str) -> Files:
@@ -107,10 +117,14 @@ def files_of(path: str) -> Files:
 
 def read_header(fd: int, path: str) -> Header:
     """Raises NotARing if the file behind fd can't be a stream file."""
-    raw = os.pread(fd, HEADER.size, 0)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        raise NotARing(f"{path}: not a log: not a regular file")
+    raw = os.pread(fd, RING_MAGIC_AT + len(RING_MAGIC), 0)
     if len(raw) < HEADER.size:
         raise NotARing(f"{path}: not a log: {'shorter than a header' if raw else 'an empty file'}")
-    header = Header(*HEADER.unpack(raw))
+    header = Header(*HEADER.unpack_from(raw))
+    if header.write_offset == START and raw[RING_MAGIC_AT:] == RING_MAGIC:
+        raise NotARing(f"{path}: not a log: an empty ring")  # whose first words are an empty stream's
     if not START <= header.write_offset < 1 << 50 or header.event_count < 0 or header.start_timestamp < 0:
         raise NotARing(f"{path}: not a log: no stream header")
     return header
@@ -119,7 +133,7 @@ def read_header(fd: int, path: str) -> Header:
 def first_timestamp(path: str) -> int | None:
     """When the first event of a segment was published; None if there is none, or no segment any more."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
     try:

@@ -15,7 +15,8 @@ from ringlog import _core, durability
 from ringlog.errors import ClosedError, CorruptStream, EventTooLarge, RingRemoved, WriterBusy
 from ringlog.files import StrPath
 from ringlog.log import retention
-from ringlog.log.open_segment import OpenSegment, hold
+from ringlog.log.index import is_synced
+from ringlog.log.open_segment import OpenSegment, forget_index, hold
 from ringlog.log.segments import START, Files, files_of, sweep
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class LogWriter(_core.LogWriter):
     sync: "none" leaves the disk to the kernel; "always" has every append on disk before it returns; a number
     of seconds syncs that often. keep_bytes, keep_age (seconds), keep_segments: retention. Whenever a segment
     begins, the oldest ones go until what is left is within all that are given; the last one always stays.
+    mode: permissions of what is made; a directory can be searched by whom its files can be read by.
 
     One writer at a time. What a killed writer left unfinished is cut off here, and `recovered` says so in
     words ("" if nothing was). Use it as a context manager. Threads may share one: they take turns. A forked
@@ -45,6 +47,8 @@ class LogWriter(_core.LogWriter):
     OSError (no space, no permission), ValueError (a bad argument, or sync on a file system in memory).
     """
 
+    _segment: OpenSegment = None  # type: ignore[assignment]  # until there is one, and when it is closed
+
     def __init__(
         self,
         path: StrPath,
@@ -54,6 +58,7 @@ class LogWriter(_core.LogWriter):
         keep_bytes: int | None = None,
         keep_age: float | None = None,
         keep_segments: int | None = None,
+        mode: int = 0o600,
     ) -> None:
         if isinstance(segment_bytes, bool) or not isinstance(segment_bytes, int):
             raise TypeError(f"segment_bytes must be an int, not {type(segment_bytes).__name__}")
@@ -65,11 +70,12 @@ class LogWriter(_core.LogWriter):
         self._durable = self._interval is not None
         self._path = os.path.abspath(os.fspath(path))
         self._limit = segment_bytes
+        self._mode = mode & 0o666
         self._begins = self.__dict__.get("_begins", (0, 0))  # a new log: sequence and stream; a recording's
         self._pid = os.getpid()
         self._syncer: durability.Syncer | None = None
         self._directory = -1  # holds a file lock, as the segment's descriptor does
-        self._segment: OpenSegment = None  # type: ignore[assignment]  # until there is one, and when it is closed
+        self._unsynced: list[str] | None = None  # segments that are finished; None: not looked for yet
         self.recovered = ""
         try:
             self._open()
@@ -94,6 +100,10 @@ class LogWriter(_core.LogWriter):
             limit = ROOM if self._files.single else self._limit
             self._go_on(OpenSegment.found(files[-1], limit, durable=self._durable))
             self.recovered = self._segment.recovered
+            if self._durable:  # what is on disk from here on is only as good as what comes before it
+                self._sync_finished()
+                durability.sync_name(files[-1].path)
+                self._segment.sync()
         else:
             sequence, stream = self._begins
             self._begin(sequence, stream or time.time_ns(), 0)
@@ -102,9 +112,10 @@ class LogWriter(_core.LogWriter):
         if self._path.endswith(".events"):
             return False
         try:
-            os.mkdir(self._path)
+            os.mkdir(self._path, 0o700)
         except FileExistsError:
             return False
+        os.chmod(self._path, 0o700 | self._mode | (self._mode & 0o444) >> 2)
         if self._durable:
             durability.sync_name(self._path)
         return True
@@ -114,18 +125,29 @@ class LogWriter(_core.LogWriter):
         single = self._files.single
         file = self._files.now()[0] if single else self._files.name(sequence)
         limit = ROOM if single else self._limit
-        self._go_on(OpenSegment.made(file, stream, timestamp, limit, durable=self._durable))
+        try:
+            self._go_on(OpenSegment.made(file, stream, timestamp, limit, self._mode, durable=self._durable))
+        except FileExistsError:
+            if single or self._segment is None:
+                raise
+            # The directory's lock is ours: a roll of our own had come so far. Readers may know the file.
+            left = OpenSegment.found(file, limit, durable=self._durable)
+            if left.head()[0] > START or left.stream != stream:
+                left.close()
+                raise
+            left.memory.place(START, sequence, timestamp)
+            if self._durable:
+                durability.sync_name(file.path)
+            self._go_on(left)
 
     def _go_on(self, segment: OpenSegment) -> None:
-        before = self._segment
+        # In this order: whenever it ends here, what is appended next asks for room first, and gets it there.
+        before, self._segment = self._segment, segment
         try:
             self._exchange(segment.memory, self._always)
-        except BaseException:
-            segment.close()
-            raise
-        self._segment = segment
-        if before is not None:
-            before.close()
+        finally:
+            if before is not None:
+                before.close()
 
     # ---- what the native half asks ----
 
@@ -139,16 +161,19 @@ class LogWriter(_core.LogWriter):
         size = need + min(max(SMALLEST_STEP, need // 4), LARGEST_STEP)
         if not self._files.single:
             size = max(need, min(self._limit, size))
-        if self._segment.make_room(size):
-            self._exchange(self._segment.memory, self._always)
-        else:
-            self._refresh()
+        self._segment.make_room(size)
+        self._exchange(self._segment.memory, self._always)
 
     def _roll(self, sequence: int, stream: int, timestamp: int) -> None:
         """The next segment. The one before is finished first: readers that see the next know it is."""
-        self._segment.finish()
-        self._refresh()  # should the next one not come to be
+        done = self._segment
+        done.finish()
+        self._exchange(
+            done.memory, self._always
+        )  # there is no room in it any more, should no next one come to be
         self._begin(sequence, stream, timestamp)
+        if not self._durable and self._unsynced is not None:
+            self._unsynced.append(done.file.path)
         retention.apply(self._files, self._keep)
 
     def _unusable(self) -> None:
@@ -212,21 +237,25 @@ class LogWriter(_core.LogWriter):
 
     def close(self) -> None:
         """Let go of the log; closing twice does nothing. With `sync` set it syncs first."""
-        if self.__dict__.get("_segment") is None:
-            return
-        if self._state == "forked":
+        forked = self._segment is not None and self._state == "forked"
+        if self._segment is not None:
             self._detach()
-            self._let_go()
+        segment: OpenSegment | None = self.__dict__.pop("_segment", None)  # one of the threads that close it
+        if segment is None:
             return
-        self._detach()
         try:
-            if self._syncer is not None:
-                self._syncer.stop()
-            self._segment.finish()
-            if self._syncer is not None:
-                self._syncer.raise_error()
+            if not forked:
+                self._finish(segment)
         finally:
+            segment.close()
             self._let_go()
+
+    def _finish(self, segment: OpenSegment) -> None:
+        if self._syncer is not None:
+            self._syncer.stop()
+        segment.finish()
+        if self._syncer is not None:
+            self._syncer.raise_error()
 
     def __enter__(self) -> Self:
         return self
@@ -237,7 +266,7 @@ class LogWriter(_core.LogWriter):
         self.close()
 
     def __del__(self) -> None:
-        if self.__dict__.get("_segment") is not None:
+        if self._segment is not None:
             if self._state == "open":
                 warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             with contextlib.suppress(Exception):
@@ -252,23 +281,56 @@ class LogWriter(_core.LogWriter):
         return self._segment.head()[0]
 
     def _sync_now(self) -> None:
-        self._with_lock(lambda: self._segment.sync())
+        self._with_lock(self._commit)
+
+    def _commit(self) -> None:
+        """The segments before, their names, and then the one that is open."""
+        self._sync_finished()
+        if not self._durable:
+            durability.sync_name(self._segment.file.path)
+        self._segment.sync()
+
+    def _sync_finished(self) -> None:
+        if self._unsynced is None:
+            there = [] if self._files.single else self._files.now()
+            self._unsynced = [file.path for file in there[:-1] if not is_synced(file)]
+        while self._unsynced:
+            with contextlib.suppress(FileNotFoundError):  # retention
+                durability.sync_file(self._unsynced[0])
+            self._unsynced.pop(0)
+
+    def _is_empty(self) -> bool:
+        """Is there no event in it, and was there none?"""
+        return self._segment.head()[:2] == (START, 0) and len(self._files.now()) == 1
+
+    def _be_of(self, stream: int) -> None:
+        """An empty log becomes another stream's."""
+        self._with_lock(lambda: self._segment.be_of(stream))
 
     def _jump(self, sequence: int, stream: int) -> None:
-        """Go on with a new segment: behind a gap, or in another stream. Under the lock."""
-        timestamp = self._segment.head()[2] if stream == self._segment.stream else 0
-        self._roll(sequence, stream, timestamp)
+        """Go on with a new segment, behind a gap. Under the lock. Raises ValueError: one file has no gaps."""
+        position, _, timestamp = self._segment.head()
+        if self._files.single:
+            raise ValueError(f"{self._path}: one file can't have a gap in front of sequence {sequence}")
+        before = self._segment.file
+        self._roll(sequence, stream, timestamp if stream == self._segment.stream else 0)
+        if position == START:  # nothing was in it
+            forget_index(before)
+            os.unlink(before.path)
 
     def _let_go(self) -> None:
-        self._let_go_of_locks()
-        self._segment = None  # type: ignore[assignment]
+        if self._segment is not None:
+            self._segment.close()
+        fd, self._directory = self._directory, -1
+        if fd >= 0:
+            os.close(fd)
 
     def _let_go_of_locks(self) -> None:
         if self._segment is not None:
-            self._segment.close()
-        if self._directory >= 0:
-            os.close(self._directory)
-            self._directory = -1
+            self._segment.let_go_of_lock()
+        fd, self._directory = self._directory, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 def _after_fork_in_child() -> None:

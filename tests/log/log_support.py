@@ -46,12 +46,12 @@ def parse(path: Path, first: int = 0) -> Parsed:
     return Parsed(write_offset, event_count, start, events)
 
 
-def build(path: Path, datas: list[bytes], *, start: int = 1_000, step: int = 10) -> None:
+def build(path: Path, datas: list[bytes], *, start: int = 1_000, step: int = 10, stream: int = 1_000) -> None:
     """A stream file made by hand: event k at the time start + k * step."""
     entries = b"".join(
         ENTRY.pack(start + k * step, len(data), zlib.crc32(data)) + data for k, data in enumerate(datas)
     )
-    path.write_bytes(HEADER.pack(HEADER.size + len(entries), len(datas), start) + entries)
+    path.write_bytes(HEADER.pack(HEADER.size + len(entries), len(datas), stream) + entries)
 
 
 def segments(log: Path) -> list[Path]:

@@ -258,3 +258,87 @@ def test_a_log_of_another_ring(ring: str, log: Path) -> None:
         assert next(events).data == b"a"
         with pytest.raises(ValueError, match="different streams"):
             next(events)
+
+
+def test_into_a_log_that_was_made_empty(ring: str, log: Path) -> None:
+    """It becomes the ring's, wherever that begins by now."""
+    ringlog.LogWriter(log).close()
+    publish(ring, numbered(100))
+    assert ringlog.record(ring, log, stop=lambda: True) == 100
+    assert ringlog.record(ring, log, stop=lambda: True) == 0
+    publish(ring, numbered(20, first=100))
+    assert ringlog.record(ring, log, stop=lambda: True) == 20
+    assert read_all(log) == numbered(120)
+    late = log.with_name("late")
+    ringlog.LogWriter(late).close()
+    ringlog.forget(ring, "recorder")
+    publish(ring, numbered(3000))
+    assert ringlog.record(ring, late, stop=lambda: True) > 1000
+    (path,) = segments(late)
+    with ringlog.LogReader(late) as reader:
+        assert reader.sequence == int(path.stem) > 0
+        assert sum(1 for _ in reader) == 3120 - int(path.stem)
+
+
+def test_one_file_holds_a_stream_from_its_start(ring: str, log: Path) -> None:
+    publish(ring, numbered(3000))
+    with pytest.raises(ValueError, match="begins with event 0"):
+        ringlog.record(ring, log.with_name("x.events"))
+    assert not log.with_name("x.events").exists()
+
+
+def test_a_gap_does_not_fit_into_one_file(ring: str, log: Path) -> None:
+    path = log.with_name("x.events")
+    publish(ring, numbered(100))
+    assert ringlog.record(ring, path, stop=lambda: True) == 100
+    ringlog.forget(ring, "recorder")
+    publish(ring, numbered(3000, first=100))
+    with pytest.raises(ValueError, match="gap"):
+        ringlog.record(ring, path, stop=lambda: True)
+    assert read_all(path) == numbered(100)
+
+
+def test_a_new_log_has_what_the_ring_has(ring: str, log: Path) -> None:
+    """Whatever another log has been recorded by this name."""
+    publish(ring, numbered(100))
+    assert ringlog.record(ring, log, stop=lambda: True) == 100
+    publish(ring, numbered(10, first=100))
+    second = log.with_name("second")
+    assert ringlog.record(ring, second, stop=lambda: True) == 110
+    assert read_all(second) == numbered(110)
+
+
+def test_what_is_whole_in_front_of_damage(ring: str, log: Path) -> None:
+    """What is whole in front of it is recorded, and its place is told; so each time."""
+    publish(ring, numbered(500))
+    with RingFile(ring) as file:
+        at = file.data_start + 400 * 36 + 20
+        file.memory[at] ^= 1
+    for _ in range(2):
+        with pytest.raises(ringlog.CorruptStream, match="sequence 400"):
+            ringlog.record(ring, log, stop=lambda: True)
+        assert read_all(log) == numbered(400)
+    assert ringlog.record(ring, log, stop=lambda: True, verify=False) == 100
+
+
+def test_following_where_the_log_begins_again(ring: str, log: Path) -> None:
+    """Of what the ring has lost the log has a part: that is handed out, and only the rest is told as lost."""
+    publish(ring, numbered(10))
+    ringlog.record(ring, log, stop=lambda: True)
+    ringlog.forget(ring, "recorder")
+    with ringlog.follow(log, ring) as events:
+        assert [next(events).sequence for _ in range(10)] == list(range(10))
+        publish(ring, numbered(1, first=10))
+        assert next(events).sequence == 10  # live from here on
+        publish(ring, numbered(2500, first=11))  # more than the ring holds
+        ringlog.record(ring, log, stop=lambda: True)
+        begins = int(segments(log)[-1].stem)
+        assert begins > 11
+        ringlog.forget(ring, "recorder")
+        publish(ring, numbered(2500, first=2511))
+        with pytest.raises(ringlog.Overrun) as lost:
+            next(events)
+        assert (lost.value.first, lost.value.last) == (11, begins - 1)
+        assert next(events).sequence == begins
+        for sequence in range(begins + 1, 2511):
+            assert next(events).sequence == sequence
