@@ -63,12 +63,10 @@ def walk(fd: int, progress: Progress) -> Walked:
         if write_offset <= before:
             break
         reached = walk_from(fd, *reached[:3], write_offset, progress)
-    position, sequence, timestamp, why = reached
     behind = 0
-    if why is None and event_count > sequence:
+    if reached[3] is None and event_count > reached[1]:
         size = os.fstat(fd).st_size
-        last = walk_from(fd, position, sequence, timestamp, size, lambda _events, _bytes: None)[1]
-        behind = last - sequence
+        behind = walk_from(fd, *reached[:3], size, lambda _events, _bytes: None)[1] - reached[1]
     return Walked(write_offset, event_count, start_timestamp, size, *reached, behind)
 
 

@@ -1,7 +1,8 @@
-"""One case: a log, a victim that dies at a step, a reader that follows all the while, and what must hold then."""
+"""One case: a log, a victim that dies at a step, a reader that follows meanwhile, and what must hold then."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -54,7 +55,7 @@ class Follower:
     def each_once(self) -> None:
         """What it saw and what it was told to be lost lie one behind the other."""
         ranges = sorted([(sequence, sequence) for sequence, _ in self.seen] + self.lost)
-        for (_, last), (first, _) in zip(ranges, ranges[1:], strict=False):
+        for (_, last), (first, _) in itertools.pairwise(ranges):
             assert first == last + 1, f"the follower: {first} came behind {last}"
         sequences = [sequence for sequence, _ in self.seen]
         assert sequences == sorted(sequences)

@@ -1,13 +1,14 @@
-"""Walks programmes: dies at every step of theirs. In an interpreter that has the build with points.
+"""Walks a programme: kills it at every step of its own. In an interpreter that has the build with points.
 
-PYTHONPATH=<that build> python kills_driver.py Record [the step, as it is printed]
+PYTHONPATH=<that build> python kills_driver.py Record all|few|<the step, as it is printed>
 {"cases": 120, "steps": ["log_counted", ...], "errors": []}
+
+few: the points that rings pass too are walked for rings elsewhere; here it is the first time and the last.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import traceback
 from pathlib import Path
@@ -16,9 +17,10 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "log")]
 
 from kills_case import Case  # noqa: E402
-from kills_steps import Step  # noqa: E402
+from kills_steps import AT, Step  # noqa: E402
 
 ENOUGH = 5  # errors of one programme
+LOGS = "log_"  # what the names of points begin with that only logs pass
 
 
 def steps_of(programme: str) -> list[Step]:
@@ -41,14 +43,25 @@ def kill_at(programme: str, step: Step) -> str | None:
     return None
 
 
+def chosen(steps: list[Step], which: str) -> list[Step]:
+    if which == "all":
+        return steps
+    if which != "few":
+        return [step for step in steps if str(step) == which]
+    last = {step.name: step.nth for step in steps if step.when == AT}
+    return [
+        step
+        for step in steps
+        if step.when != AT or step.name.startswith(LOGS) or step.nth in (1, last[step.name])
+    ]
+
+
 def main() -> None:
-    programme, only = sys.argv[1], " ".join(sys.argv[2:])
+    programme, which = sys.argv[1], " ".join(sys.argv[2:])
     steps = steps_of(programme)
     errors: list[str] = []
     cases = 0
-    for step in steps:
-        if only and str(step) != only:
-            continue
+    for step in chosen(steps, which):
         cases += 1
         if error := kill_at(programme, step):
             errors.append(error)
@@ -59,9 +72,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if not hasattr(__import__("ringlog")._core, "arm_point"):  # by hand, then
-        import points_build
-
-        environment = {**os.environ, "PYTHONPATH": points_build.built()}
-        os.execve(sys.executable, [sys.executable, *sys.argv], environment)
     main()

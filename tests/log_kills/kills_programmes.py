@@ -1,6 +1,7 @@
 """What a victim does with a log, and who goes on behind it: a programme for each way through the code.
 
-`plan` runs in the driver before the victim is forked, `run` in the victim, `go_on` in the driver when it is dead.
+`plan` runs in the driver before the victim is forked, `run` in the victim, `go_on` in the driver behind its
+death.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import ringlog
-from ringlog import lock
 
 ROW = 24
 MORE = 3  # events of whoever goes on
@@ -184,7 +184,9 @@ class Seek(Large):
 
     def run(self, said: Acknowledged) -> None:
         with ringlog.LogReader(self.log, start=1) as reader:
-            assert reader.poll() == (1, reader.poll, self.data(1)) or reader.sequence == 2
+            event = reader.poll()
+            assert event is not None
+            assert (event.sequence, event.data) == (1, self.data(1))
         said.say(self.there, self.there)
 
 
@@ -270,7 +272,7 @@ class RecordBehindGap(Record):
 
     def go_on(self, end: int) -> int:
         total = self.there + self.events
-        (_, last), = self.gaps
+        ((_, last),) = self.gaps
         assert self.record() == total - max(end, last + 1)
         return total
 

@@ -1,7 +1,8 @@
 """Steps at which a process that works on a log can be killed, and how it comes to be killed there.
 
 A step is a named point of the core, or a call of the operating system that the Python of logs makes: just
-before it, or just behind it. Which there are is found by a run in which nobody is killed: a new call is a new step.
+before it, or just behind it. Which there are is found by a run in which nobody is killed, so a new call is a
+new step.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 from types import BuiltinFunctionType, FrameType
 from typing import NamedTuple
 
+import points_build
+
 import ringlog
 from ringlog import _core
 
@@ -22,6 +25,8 @@ CODE = (str(PACKAGE / "log") + os.sep, str(PACKAGE / "durability.py"))
 SYSTEM = ("posix", "fcntl")
 # Nobody can see whether these were called. Whatever is not named here is a step.
 HARMLESS = {"stat", "fstat", "listdir", "pread", "preadv", "getpid", "fspath", "urandom", "memfd_create"}
+# Points of pairs go by where the header lies in its page. A segment's lies in private memory, anywhere.
+PAIRS = tuple(f"{pair}_{step}" for pair in ("head", "tail", "gate", "cursor") for step in points_build.PAIR)
 AT, BEFORE, BEHIND = "at", "before", "behind"
 EVENTS = {BEFORE: ("c_call",), BEHIND: ("c_return", "c_exception")}
 
@@ -69,8 +74,9 @@ def watch(last: Step | None) -> Calls:
 def found(calls: Calls, before: dict[str, int]) -> list[Step]:
     """The steps since watch(). before: point_hits() then."""
     sys.setprofile(None)
-    passed = {name: hits - before[name] for name, hits in _core.point_hits().items()}
-    steps = [Step(AT, name, nth) for name, hits in passed.items() for nth in range(1, hits + 1)]
+    hits = _core.point_hits()
+    passed = {name: hits[name] - before[name] for name in hits if name not in PAIRS}
+    steps = [Step(AT, name, nth) for name, times in passed.items() for nth in range(1, times + 1)]
     for name, times in calls.count.items():
         steps += [Step(when, name, nth) for when in (BEFORE, BEHIND) for nth in range(1, times + 1)]
     return steps

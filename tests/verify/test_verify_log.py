@@ -76,7 +76,8 @@ def test_a_count_that_is_wrong(tmp_path: Path) -> None:
 def test_a_publication_that_was_not_finished(tmp_path: Path) -> None:
     """A writer that was killed between the count and the end: nothing of it was published."""
     log = write_log(tmp_path / "log", EVENTS)
-    content = bytearray(log.read_bytes() + entry(BEGAN + 9, b"six") + entry(BEGAN + 9, b"seven") + bytes(1000))
+    more = entry(BEGAN + 9, b"six") + entry(BEGAN + 9, b"seven")
+    content = bytearray(log.read_bytes() + more + bytes(1000))
     for count in (6, 7):
         content[8:16] = count.to_bytes(8, "little")
         log.write_bytes(content)
