@@ -3,7 +3,7 @@
 PYTHONPATH=<that build> python kills_driver.py Record all|few|<the step, as it is printed>
 {"cases": 120, "steps": ["log_counted", ...], "errors": []}
 
-few: the points that rings pass too are walked for rings elsewhere; here it is the first time and the last.
+few: of what is passed often, the first times and the last.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "log")]
 
 from kills_case import Case  # noqa: E402
-from kills_steps import AT, Step  # noqa: E402
+from kills_steps import Step  # noqa: E402
 
 ENOUGH = 5  # errors of one programme
-LOGS = "log_"  # what the names of points begin with that only logs pass
+FIRST = (1, 2)
 
 
 def steps_of(programme: str) -> list[Step]:
@@ -48,12 +48,8 @@ def chosen(steps: list[Step], which: str) -> list[Step]:
         return steps
     if which != "few":
         return [step for step in steps if str(step) == which]
-    last = {step.name: step.nth for step in steps if step.when == AT}
-    return [
-        step
-        for step in steps
-        if step.when != AT or step.name.startswith(LOGS) or step.nth in (1, last[step.name])
-    ]
+    last = {(step.when, step.name): step.nth for step in steps}
+    return [step for step in steps if step.nth in (*FIRST, last[step.when, step.name])]
 
 
 def main() -> None:

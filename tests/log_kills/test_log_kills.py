@@ -1,6 +1,6 @@
 """Whoever works on a log is killed at each of its steps: nothing acknowledged is lost, nothing comes twice.
 
-Of the steps that the code of rings has too, some; `python -m tests.log_kills` takes all of them.
+What is passed many times, not each time; `python -m tests.log_kills` leaves nothing out.
 """
 
 from __future__ import annotations
