@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import itertools
 import json
 import os
@@ -22,6 +24,14 @@ from ringlog import _core
 
 HANGS = 20.0
 OUT_OF_THE_WAY = "/dev/shm" if os.path.isdir("/dev/shm") else None
+
+
+@functools.cache
+def a_disk() -> Path:
+    folder = disk_place.disk_folder()
+    assert folder is not None, "no disk to be found: RINGLOG_DISK may name a place"
+    atexit.register(folder.rmdir)
+    return folder
 
 
 class Follower:
@@ -66,8 +76,8 @@ class Case:
 
     def __init__(self, programme: str) -> None:
         kind = PROGRAMMES[programme]
-        folder = disk_place.disk_folder() if kind.disk else None
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="ringlog-test-", dir=OUT_OF_THE_WAY))
+        place = a_disk() if kind.disk else OUT_OF_THE_WAY
+        self.folder = Path(tempfile.mkdtemp(prefix="ringlog-test-", dir=place))
         self.programme: Programme = kind(self.folder)
 
     def close(self) -> None:
