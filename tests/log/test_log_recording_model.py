@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -51,7 +52,23 @@ class Recording(RuleBasedStateMachine):
     @rule(lossless=st.booleans(), verify=st.booleans())
     def record(self, lossless: bool, verify: bool) -> None:
         """To the ring's end as it is now. Nobody writes meanwhile."""
-        oldest = ringlog.info(self.ring).tail_count
+        self.run(lossless, verify, [])
+
+    @rule(bursts=st.lists(st.integers(1, 30), max_size=4), size=st.integers(0, 6000))
+    def record_what_runs_away(self, bursts: list[int], size: int) -> None:
+        """Behind each run the writer goes on, by so much that it may lap the recorder."""
+        self.run(False, True, [lambda count=count: self.publish(count, size, 1) for count in bursts])
+
+    def run(self, lossless: bool, verify: bool, bursts: list[Callable[[], None]]) -> None:
+        def more(events: int, _bytes: int) -> None:
+            self.recorded += self.published[self.end : self.end + events]
+            self.end += events
+            if bursts:
+                bursts.pop()()
+            self.lapped()
+
+        before = len(self.recorded)
+        self.lapped()
         count = ringlog.record(
             self.ring,
             self.log,
@@ -59,13 +76,17 @@ class Recording(RuleBasedStateMachine):
             stop=lambda: True,
             lossless=lossless,
             verify=verify,
+            progress=more,
         )
+        assert count == len(self.recorded) - before
+        assert self.end == len(self.published)
+
+    def lapped(self) -> None:
+        """What the log has not, and the ring has no longer, is a gap."""
+        oldest = ringlog.info(self.ring).tail_count
         if oldest > self.end:
             self.gaps.append((self.end, oldest - 1))
-        more = self.published[max(self.end, oldest) :]
-        assert count == len(more)
-        self.recorded += more
-        self.end = len(self.published)
+            self.end = oldest
 
     @rule()
     def forget(self) -> None:
@@ -143,7 +164,7 @@ def overrun(reader: ringlog.LogReader) -> tuple[int, int]:
 
 
 Recording.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=80,
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
