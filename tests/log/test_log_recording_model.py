@@ -15,6 +15,8 @@ from log_support import Event, moment
 import ringlog
 
 CAPACITY = 1 << 16
+COUNTS, SIZES = st.sampled_from([30, 1, 8]), st.sampled_from([5000, 0, 7, 300, 3000])  # a few, or laps
+LATER = st.integers(0, 2)  # microseconds
 BEGINNING = 1_000_000_000  # of the events' times, in microseconds
 
 
@@ -35,12 +37,11 @@ class Recording(RuleBasedStateMachine):
         self.segment_bytes = size
         ringlog.create(self.ring, CAPACITY)
         self.writer = ringlog.Writer(self.ring, timeout=20)
-        self.publish(1, 10, 0)  # a log of nothing has no place from which something is missing
-        self.record(True, True)
+        self.record(1, 10, 0, True, True)  # a log of nothing has no place from which something is missing
 
-    @rule(count=st.integers(1, 40), size=st.integers(0, 6000), later=st.integers(0, 2))
+    @rule(count=COUNTS, size=SIZES, later=LATER)
     def publish(self, count: int, size: int, later: int) -> None:
-        """Up to four times what the ring holds, some with the same time."""
+        """As much as twice what the ring holds."""
         assert self.writer is not None
         for _ in range(count):
             self.clock += later
@@ -49,12 +50,13 @@ class Recording(RuleBasedStateMachine):
             assert self.writer.append(data, timestamp=self.clock * 1000) == sequence
             self.published.append(Event(sequence, self.clock * 1000, data))
 
-    @rule(lossless=st.booleans(), verify=st.booleans())
-    def record(self, lossless: bool, verify: bool) -> None:
-        """To the ring's end as it is now. Nobody writes meanwhile."""
+    @rule(count=COUNTS, size=SIZES, later=LATER, lossless=st.booleans(), verify=st.booleans())
+    def record(self, count: int, size: int, later: int, lossless: bool, verify: bool) -> None:
+        """To the ring's end as it is then. Nobody writes meanwhile."""
+        self.publish(count, size, later)
         self.run(lossless, verify, [])
 
-    @rule(bursts=st.lists(st.integers(1, 30), max_size=4), size=st.integers(0, 6000))
+    @rule(bursts=st.lists(COUNTS, min_size=1, max_size=4), size=SIZES)
     def record_what_runs_away(self, bursts: list[int], size: int) -> None:
         """Behind each run the writer goes on, by so much that it may lap the recorder."""
         self.run(False, True, [lambda count=count: self.publish(count, size, 1) for count in bursts])
@@ -164,8 +166,8 @@ def overrun(reader: ringlog.LogReader) -> tuple[int, int]:
 
 
 Recording.TestCase.settings = settings(
-    max_examples=80,
-    stateful_step_count=20,
+    max_examples=50,
+    stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
