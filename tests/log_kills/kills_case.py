@@ -178,13 +178,12 @@ class Case:
     def parsed(self) -> list[tuple[int, bytes]]:
         """All events, by the seed's format."""
         log = self.programme.log
-        files = [log] if log.is_file() else segments(log)
-        firsts = [0] if log.is_file() else [int(path.stem) for path in files]
-        return [
-            (sequence, data)
-            for path, first in zip(files, firsts, strict=True)
-            for sequence, _, data in parse(path, first).events
-        ]
+        found = []
+        for path in [log] if log.is_file() else segments(log):
+            parsed = parse(path, 0 if log.is_file() else int(path.stem))
+            assert path.stat().st_size == parsed.write_offset, f"{path.name} is not cut to its length"
+            found += [(sequence, data) for sequence, _, data in parsed.events]
+        return found
 
     def complete(self, there: list[int], follower: Follower) -> None:
         expected = list(range(there[0], there[-1] + 1))
@@ -198,10 +197,12 @@ class Case:
         assert [sequence for sequence, _ in follower.seen] == there
 
     def litter(self) -> list[Path]:
-        """Files in the log's directory that are not the log's."""
+        """Files in the log's directory that are not the log's: no segments, and no indexes of those."""
         log = self.programme.log
-        there = list(log.iterdir()) if log.is_dir() else []
-        return [path for path in there if path.suffix not in (".events", ".index") or path.name[0] == "."]
+        if not log.is_dir():
+            return []
+        own = {path.with_suffix(suffix) for path in segments(log) for suffix in (".events", ".index")}
+        return sorted(set(log.iterdir()) - own)
 
     def forget_litter(self) -> None:
         """A minute later: then nobody can be about to give these a name any more."""

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from log_support import HEADER, segments
+
 import ringlog
 
 ROW = 24
@@ -76,6 +78,9 @@ class Programme:
         with self.open(in_peace=True) as log:
             assert log.sequence == end, f"it goes on at {log.sequence}, and the log had {end}"
             assert log.recovered == "" or "not finished" in log.recovered, log.recovered
+            last = self.log if self.log.is_file() else segments(self.log)[-1]
+            raw = last.read_bytes()
+            assert len(raw) == HEADER.unpack_from(raw)[0], "what was not finished still stands there"
             for k in range(end, end + MORE):
                 assert log.append(self.data(k)) == k
         return end + MORE
