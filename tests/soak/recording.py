@@ -86,13 +86,9 @@ class Round:
             with ringlog.Writer(self.ring, timeout=HANGS) as self.writer:
                 self.start()
                 until = time.monotonic() + seconds
+                self.live_and_die()  # once at least, however slow the machine is
                 while time.monotonic() < until:
-                    self.write(self.chance.random() * LIVES)
-                    for _ in range(self.chance.randrange(BURST)):
-                        self.append()
-                    self.kill()
-                    self.outage()
-                    self.start()
+                    self.live_and_die()
                 self.writer.end()
             self.finish()
             self.compare()
@@ -103,6 +99,14 @@ class Round:
                 os.waitpid(self.recorder, 0)
             ringlog.unlink(self.ring)
             shutil.rmtree(self.folder)
+
+    def live_and_die(self) -> None:
+        self.write(self.chance.random() * LIVES)
+        for _ in range(self.chance.randrange(BURST)):
+            self.append()
+        self.kill()
+        self.outage()
+        self.start()
 
     # ---- the writer ----
 
@@ -259,12 +263,12 @@ def end_of(log: str) -> int:
 
 
 def soak(minutes: float, seed: int, rate: float) -> Score:
-    """Raises AssertionError if somebody hangs or fails."""
+    """One round of each kind at least. Raises AssertionError if somebody hangs or fails."""
     chance, score = random.Random(seed), Score(seed)
     until = time.monotonic() + minutes * 60
     for kind in iter(lambda: KINDS[score.rounds % len(KINDS)], None):
         left = until - time.monotonic()
-        if left <= 0 or score.wrong:
+        if (left <= 0 and score.rounds >= len(KINDS)) or score.wrong:
             break
         Round(score, chance, kind, rate).run(min(left, ROUND, minutes * 60 / len(KINDS)))
     return score
