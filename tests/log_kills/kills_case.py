@@ -197,10 +197,10 @@ class Case:
         assert [sequence for sequence, _ in follower.seen] == there
 
     def litter(self) -> list[Path]:
-        """Files in the log's directory that are not the log's: no segments, and no indexes of those."""
+        """Files of the log that are no segments, and no indexes of those."""
         log = self.programme.log
         if not log.is_dir():
-            return []
+            return [path for path in self.folder.glob("*log.*") if path.suffix not in (".events", ".index")]
         own = {path.with_suffix(suffix) for path in segments(log) for suffix in (".events", ".index")}
         return sorted(set(log.iterdir()) - own)
 
