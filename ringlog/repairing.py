@@ -109,7 +109,7 @@ def _mend_log(path: str, apply: bool) -> tuple[tuple[str, ...], bool]:
         if apply:
             _lock_log(fd, path)
         found = verify_log.walk(fd, lambda _events, _bytes: None)
-        if found.count_is_wrong:
+        if found.count_differs:
             steps = (f"write event_count {found.sequence} instead of {found.event_count}",)
         elif found.why is not None and torn(fd, found, path):
             steps = (

@@ -33,10 +33,16 @@ class Walked:
     sequence: int
     timestamp: int
     why: str | None
+    behind: int = 0  # whole entries behind the end: those of a publication that was not finished
+
+    @property
+    def count_differs(self) -> bool:
+        return self.why is None and self.sequence != self.event_count
 
     @property
     def count_is_wrong(self) -> bool:
-        return self.why is None and self.sequence != self.event_count
+        """No kill leaves it so: a writer stores the count when its entries are there, then the end."""
+        return self.count_differs and not self.sequence < self.event_count <= self.sequence + self.behind
 
 
 def walk(fd: int, progress: Progress) -> Walked:
@@ -51,7 +57,17 @@ def walk(fd: int, progress: Progress) -> Walked:
         why += f", start_timestamp {start_timestamp}"
         return Walked(write_offset, event_count, start_timestamp, size, 0, 0, 0, why)
     reached = walk_from(fd, HEADER.size, 0, 0, write_offset, progress)
-    return Walked(write_offset, event_count, start_timestamp, size, *reached)
+    while reached[3] is None and reached[1] != event_count:  # read between a writer's two stores?
+        before = write_offset
+        write_offset, event_count, start_timestamp = HEADER.unpack(os.pread(fd, HEADER.size, 0))
+        if write_offset <= before:
+            break
+        reached = walk_from(fd, *reached[:3], write_offset, progress)
+    behind = 0
+    if reached[3] is None and event_count > reached[1]:
+        size = os.fstat(fd).st_size
+        behind = walk_from(fd, *reached[:3], size, lambda _events, _bytes: None)[1] - reached[1]
+    return Walked(write_offset, event_count, start_timestamp, size, *reached, behind)
 
 
 def walk_from(
@@ -107,14 +123,19 @@ def segments(path: str) -> list[str]:
 
 
 def verify_directory(path: str, progress: Progress) -> Report:
-    """All segments. Gaps between them are no damage (a segment begins at a gap); overlaps are."""
+    """All segments. Gaps between them are no damage (a segment begins at a gap); overlaps are. What retention
+    removes meanwhile is passed over."""
     whole = Report(path, "log", 0, 0, None, None)
     behind, stream, gaps = -1, b"", 0
     for name in segments(path):
-        found = verify_file(os.path.join(path, name), progress)
+        try:
+            found = verify_file(os.path.join(path, name), progress)
+            with open(os.path.join(path, name), "rb") as file:
+                start = file.read(HEADER.size)[16:]
+        except FileNotFoundError:  # retention has removed it, and what comes next is the log's beginning
+            stream = b""
+            continue
         whole = replace(whole, events=whole.events + found.events, bytes=whole.bytes + found.bytes)
-        with open(os.path.join(path, name), "rb") as file:
-            start = file.read(HEADER.size)[16:]
         first = int(name[:20])
         if not found.ok and whole.ok:
             whole = replace(whole, first_bad=found.first_bad, why=f"{name}: {found.why}")

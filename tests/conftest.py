@@ -27,7 +27,8 @@ from processes import Child
 
 MEMORY = Path("/dev/shm")
 HANGS = 120.0  # seconds that no test needs: the run ends there, with a traceback of every thread
-ONCE = ("fuzz", "kill_points", "power_loss", "soak")  # about the protocol: the same under every CPython
+# About the protocol: the same under every CPython.
+ONCE = ("fuzz", "kill_points", "log_kills", "power_loss", "soak")
 _stderr = -1
 
 

@@ -24,6 +24,8 @@ import ringlog
 
 PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 PACKAGE = Path(ringlog.__file__).parent
+PAIR = ("invalid", "sequence", "record", "stored")  # steps of a pair's store
+OF_LOGS = "log_"  # what the names of points begin with that only logs pass
 EXTRA_SOURCES = ("ringlog/_native/points.c", "ringlog/_native/points_module.c")
 # In a process of its own, in the folder with the copy. As pyproject.toml says it, but for the define, those
 # two sources, and less optimisation: this build is made often, and nobody measures it.

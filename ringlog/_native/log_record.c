@@ -65,6 +65,7 @@ static int64_t copy_run(WriterObject *self, ReaderObject *reader, int64_t limit,
     if (room < RL_ENTRY_SIZE + (int64_t)entry.size)
         room = limit - RL_FIRST_POSITION; /* of the next segment */
     int64_t bytes = run_bytes(reader, room < RUN ? room : RUN);
+    RL_POINT(log_run_found);
     if (!rl_writer_begin(self, &a, bytes))
         return -1;
     if (a.sequence != reader->at.sequence) {
@@ -78,9 +79,11 @@ static int64_t copy_run(WriterObject *self, ReaderObject *reader, int64_t limit,
     rl_walk walk = {{a.position, a.sequence}, a.timestamp};
     PyThreadState *released = bytes >= RL_GIL_BYTES / 4 ? PyEval_SaveThread() : NULL;
     memcpy(to, rl_at(&reader->ring, reader->at.position), (size_t)bytes);
+    RL_POINT(log_run_copied);
     status = rl_intact(&reader->ring, reader->at.position);
     if (status == RL_OK)
         status = judge(&walk, to, bytes, verify ? self->mapping->checksum->sum : unchecked);
+    RL_POINT(log_run_judged);
     if (released)
         PyEval_RestoreThread(released);
     if (status == RL_CORRUPT && walk.at.position > from) { /* what is whole before it, and then it is told of */
@@ -96,11 +99,13 @@ static int64_t copy_run(WriterObject *self, ReaderObject *reader, int64_t limit,
     a = (rl_append){walk.at.position, walk.at.sequence, walk.timestamp};
     if (!rl_writer_publish(self, &a, from, walk.timestamp))
         return -1;
+    RL_POINT(log_run_published);
     int64_t count = a.sequence - reader->at.sequence;
     reader->at.position += bytes;
     reader->at.sequence += count;
     if (reader->slot)
         rl_reader_publish_cursor(reader);
+    RL_POINT(log_run_told);
     return count;
 }
 

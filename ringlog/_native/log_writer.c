@@ -16,16 +16,19 @@ int rl_log_make_room(WriterObject *self, rl_append *a, int64_t bytes) {
         Py_BEGIN_ALLOW_THREADS
         ready = rl_segment_prepare(map, a->position + bytes);
         Py_END_ALLOW_THREADS
+        RL_POINT(log_room_prepared);
         if (ready < 0)
             return rl_raise_os_error(ready);
         if (ready) {
             self->ring.capacity = map->ring.capacity;
             continue;
         }
+        RL_POINT(log_room_asked);
         PyObject *result = PyObject_CallMethod((PyObject *)self, "_grow", "L", (long long)bytes);
         if (!result)
             return 0;
         Py_DECREF(result);
+        RL_POINT(log_room_made);
         if (!rl_writer_usable(self)) /* a fork in there */
             return 0;
         if (rl_append_begin(&self->ring, a) != RL_OK)
@@ -79,6 +82,7 @@ static PyObject *exchange(WriterObject *self, PyObject *args) {
     self->durable = (char)durable;
     Py_INCREF(segment);
     Py_XSETREF(self->mapping, segment);
+    RL_POINT(log_attached);
     Py_RETURN_NONE;
 }
 

@@ -221,10 +221,13 @@ void rl_segment_publish(rl_mapping *m, int64_t position, int64_t sequence) {
     int64_t *words = shared_words(m);
     /* The count first: a reader does not look at it, and who repairs believes the entries. */
     RL_STORE_RELAXED(&words[1], sequence - s->first);
+    RL_POINT(log_counted);
     RL_STORE_RELEASE(&words[0], position); /* pairs with the acquire in rl_segment_end */
+    RL_POINT(log_published);
     if (RL_UNLIKELY(rl_stride_of(&m->ring, position) != s->stride)) {
         rl_segment_touch(m, position, position - s->at.position);
         (void)mark_strides(m, position);
+        RL_POINT(log_marked);
     }
     s->at = (rl_place){position, sequence};
 }
@@ -235,8 +238,10 @@ int rl_segment_sync(rl_mapping *m, int64_t from, int64_t to) {
     if (m->segment->failed)
         return m->segment->failed; /* the kernel may take pages for clean that it failed to write */
     int error = to > from && msync((void *)start, end - start, MS_SYNC) < 0 ? -errno : 0;
+    RL_POINT(log_entries_synced);
     if (!error && msync((void *)base, page, MS_SYNC) < 0) /* behind the entries: the words that vouch for them */
         error = -errno;
+    RL_POINT(log_words_synced);
     (void)rl_mapping_named(m);
     if (!error && rl_mapping_broken(m))
         error = -EIO;

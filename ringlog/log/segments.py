@@ -23,7 +23,7 @@ FURTHEST = 1 << 61  # of positions and sequences: what is beyond is no stream of
 ENTRY = struct.Struct("<qII")  # timestamp, size, checksum
 RING_MAGIC, RING_MAGIC_AT = b"ringlog\n", 64
 SETTLED = 50_000_000  # ns after which a directory's time tells of every change
-UNNAMED = re.compile(r"\.\d{20}\.events\.[0-9a-f]{16}|\d{20}\.index\.[0-9a-f]{16}")
+UNNAMED = r"\.{0}\.events\.[0-9a-f]{{16}}|{0}\.index\.[0-9a-f]{{16}}"  # of a segment, its name without ending
 FORGOTTEN = 60.0  # seconds after which nobody is about to give one of these its name
 
 
@@ -89,10 +89,15 @@ def unnamed(path: str) -> str:
     return os.path.join(folder, f"{'.' if name.endswith('.events') else ''}{name}.{secrets.token_hex(8)}")
 
 
-def sweep(folder: str) -> None:
-    """Remove what killed processes were about to give a name. Who may write the log calls it."""
-    for name in os.listdir(folder):
-        if UNNAMED.fullmatch(name):
+def sweep(files: Files) -> None:
+    """Remove what killed processes were about to give a name, if we may. Who writes the log calls it."""
+    folder, stem = files.path, r"\d{20}"
+    if files.single:
+        folder, name = os.path.split(files.path)
+        stem = re.escape(name.removesuffix(".events"))
+    unnamed = re.compile(UNNAMED.format(stem))
+    with contextlib.suppress(OSError):
+        for name in filter(unnamed.fullmatch, os.listdir(folder)):
             path = os.path.join(folder, name)
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - os.stat(path).st_mtime > FORGOTTEN:

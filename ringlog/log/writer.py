@@ -95,7 +95,7 @@ class LogWriter(_core.LogWriter):
         if not self._files.single:
             self._directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             hold(self._directory, self._path)
-            sweep(self._path)
+        sweep(self._files)  # before the last segment is touched: one of these may be another name of it
         if there and (files := self._files.now()):
             limit = ROOM if self._files.single else self._limit
             self._go_on(OpenSegment.found(files[-1], limit, durable=self._durable))

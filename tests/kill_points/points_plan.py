@@ -170,9 +170,14 @@ BY_NAME: dict[str, type[Programme]] = {
 }
 
 
+def names() -> list[str]:
+    """Every point that a ring can pass. Those of logs are walked in tests/log_kills."""
+    return [point for point in points_build.names() if not point.startswith(points_build.OF_LOGS)]
+
+
 def native() -> list[tuple[str, str]]:
     """Every point with each programme that is to reach it."""
-    return [(point, kind.__name__) for point in points_build.names() for kind in programmes(point)]
+    return [(point, kind.__name__) for point in names() for kind in programmes(point)]
 
 
 def policy() -> list[tuple[str, str]]:

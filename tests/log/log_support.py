@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,6 +66,11 @@ def whole(log: Path) -> list[Event]:
         assert not found or int(path.stem) >= found[-1].sequence + 1
         found += parse(path, int(path.stem)).events
     return found
+
+
+def moment(microseconds: int) -> datetime:
+    """So long after the beginning of Unix time."""
+    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=microseconds)
 
 
 def read_all(path: os.PathLike[str] | str, **options: object) -> list[bytes]:

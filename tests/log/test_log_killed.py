@@ -138,3 +138,23 @@ def test_what_had_no_name_yet(log: Path) -> None:
     with ringlog.LogWriter(log):
         assert not any(path.exists() for path in left)
         assert all(path.exists() for path in [*others, fresh])
+
+
+@pytest.mark.parametrize("name", ["log.events", "log"])
+def test_what_was_to_get_a_name_beside_a_single_file(log: Path, name: str) -> None:
+    """What is another log's, or may still get its name, is left alone."""
+    file = log.parent / "log.events"
+    ringlog.LogWriter(file).close()
+    file = file.rename(log.parent / name)
+    random_part = "0123456789abcdef"
+    beside = [log.parent / f"{start}.{random_part}" for start in (".log.events", "log.index")]
+    others = [log.parent / f"{start}.{random_part}" for start in (".other.events", "blog.index", "log")]
+    for path in beside + others:
+        path.touch()
+    ringlog.LogWriter(file).close()
+    assert all(path.exists() for path in beside + others)
+    for path in beside + others:
+        os.utime(path, (1, 1))
+    ringlog.LogWriter(file).close()
+    assert not any(path.exists() for path in beside)
+    assert all(path.exists() for path in others)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from processes import Child
 
 import ringlog
-from ringlog import verify_ring
+from ringlog import verify_log, verify_ring
 
 CAPACITY = 1 << 16
 
@@ -100,3 +101,42 @@ def test_a_file_that_is_cut_meanwhile(ring_path: str, size: int) -> None:
     assert (report.ok, report.first_bad) == (False, 0)
     assert report.why is not None
     assert "cut" in report.why
+
+
+# ---- logs ----
+
+
+@pytest.mark.parametrize("keep", [2, 1000])
+def test_a_log_that_is_written(
+    ring_folder: Path, spawn: Callable[..., Child], monkeypatch: pytest.MonkeyPatch, keep: int
+) -> None:
+    """Its count and its end are two words; segments come and go. None of it is damage, or a gap."""
+    log = ring_folder / "files" / "log"
+    log.parent.mkdir()
+    child = spawn(
+        f"""
+        with ringlog.LogWriter(path, segment_bytes=4000, keep_segments={keep}) as writer:
+            writer.append(b"first")
+            say("writes")
+            while True:
+                writer.append_many([b"an event", b"and another"])
+        """,
+        log,
+    )
+    child.line()
+    removed = 0
+    verify_file = verify_log.verify_file
+
+    def noted(path: str, progress: verify_log.Progress) -> ringlog.Report:
+        nonlocal removed
+        try:
+            return verify_file(path, progress)
+        except FileNotFoundError:
+            removed += 1
+            raise
+
+    monkeypatch.setattr(verify_log, "verify_file", noted)
+    for _ in range(5) if keep > 2 else iter(lambda: removed > 20, True):
+        report = ringlog.verify(log)
+        assert report.ok, report.why
+        assert not report.notes

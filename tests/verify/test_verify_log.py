@@ -70,6 +70,34 @@ def test_a_file_that_was_cut(log: Path, short: int) -> None:
 
 def test_a_count_that_is_wrong(tmp_path: Path) -> None:
     damaged(write_log(tmp_path / "log", EVENTS, count=4), 0, "event_count is 4, there are 5 events")
+    damaged(write_log(tmp_path / "log", EVENTS, count=6), 0, "event_count is 6, there are 5 events")
+
+
+def test_a_publication_that_was_not_finished(tmp_path: Path) -> None:
+    """A writer that was killed between the count and the end: nothing of it was published."""
+    log = write_log(tmp_path / "log", EVENTS)
+    more = entry(BEGAN + 9, b"six") + entry(BEGAN + 9, b"seven")
+    content = bytearray(log.read_bytes() + more + bytes(1000))
+    for count in (6, 7):
+        content[8:16] = count.to_bytes(8, "little")
+        log.write_bytes(content)
+        whole(log, 5)
+        assert ringlog.repair(log).steps == (f"write event_count 5 instead of {count}",)
+    content[8:16] = (8).to_bytes(8, "little")
+    log.write_bytes(content)
+    damaged(log, 0, "event_count is 8, there are 5 events")
+
+
+def test_a_publication_that_is_being_finished(tmp_path: Path) -> None:
+    """The header was read between the writer's two stores, and his entries come in sight last of all."""
+    log = write_log(tmp_path / "log", EVENTS, count=7)
+    done = log_bytes([*EVENTS, b"six", b"seven"])
+
+    def finish(_events: int, _bytes: int) -> None:
+        log.write_bytes(done)
+
+    report = ringlog.verify(log, progress=finish)
+    assert (report.ok, report.events) == (True, 7)
 
 
 def test_time_that_runs_backwards(tmp_path: Path) -> None:

@@ -52,6 +52,11 @@
     /* closing */                                                                                            \
     X(writer_stopping) X(writer_detached) X(writer_slot_freed) X(reader_stopping) X(reader_detached)         \
     X(reader_slot_released) X(lease_dropped)                                                                 \
+    /* logs */                                                                                               \
+    X(log_attached) X(log_room_asked) X(log_room_made) X(log_room_prepared)                                  \
+    X(log_run_found) X(log_run_copied) X(log_run_judged) X(log_run_published) X(log_run_told)                \
+    X(log_counted) X(log_published) X(log_marked)                                                            \
+    X(log_entries_synced) X(log_words_synced)                                                                \
     /* the four pairs */                                                                                     \
     RL_POINTS_OF_PAIR(X, head) RL_POINTS_OF_PAIR(X, tail) RL_POINTS_OF_PAIR(X, gate) RL_POINTS_OF_PAIR(X, cursor)
 
