@@ -18,7 +18,7 @@ import ctypes, errno, os, sys
 import ringlog
 
 library = ctypes.CDLL(os.environ["LD_PRELOAD"])
-assert library.recorder_begin(sys.argv[2].encode()) == 0
+assert library.recorder_begin(sys.argv[2].encode(), b"") == 0
 path = sys.argv[1]
 
 def refused(call, *arguments):
