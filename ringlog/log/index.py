@@ -15,7 +15,7 @@ import zlib
 from array import array
 from dataclasses import dataclass, field
 
-from ringlog import _core, lock
+from ringlog import _core, durability, lock
 from ringlog.log.segments import START, SegmentFile, unnamed
 
 MAGIC = b"ringlog index 1\n"
@@ -79,8 +79,8 @@ class Index:
         del self._positions[at:], self._sequences[at:], self._timestamps[at:]
         self.synced = min(self.synced, position)
 
-    def save(self, path: str) -> None:
-        """In place of the one that is there, whole or not at all. Raises OSError."""
+    def save(self, path: str, *, durable: bool = False) -> None:
+        """In place of the one that is there, whole or not at all; with durable on disk. Raises OSError."""
         numbers = array("q", bytes(8 * POINT * len(self)))
         numbers[0::POINT], numbers[1::POINT], numbers[2::POINT] = (
             self._positions,
@@ -95,9 +95,13 @@ class Index:
         try:
             try:
                 os.write(fd, MAGIC + zlib.crc32(body).to_bytes(4, "little") + body)
+                if durable:
+                    os.fsync(fd)
             finally:
                 os.close(fd)
             os.rename(temporary, path)
+            if durable:
+                durability.sync_name(path)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
@@ -131,5 +135,20 @@ def complete(index: Index, segment: _core.Segment, end: int) -> bool:
     return whole
 
 
+def discard(path: str) -> None:
+    """Remove an index that no longer fits its segment; no crash brings it back. Raises OSError."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    durability.sync_name(path)
+
+
 def boot_id() -> bytes:
     return lock.boot_id()
+
+
+def same_boot(known: Index) -> bool:
+    """Was it saved under this start of the machine? No, if the kernel doesn't tell which one it is."""
+    now = boot_id()
+    return known.boot == now and any(now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -38,6 +39,7 @@ class OpenSegment:
         self._index = known
         self._durable = durable
         self._allocated = 0
+        self.failed = False  # a sync has
 
     @classmethod
     def found(cls, file: SegmentFile, limit: int, *, durable: bool) -> OpenSegment:
@@ -51,14 +53,31 @@ class OpenSegment:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise CorruptStream(f"{file.path}: not a regular file")
             end = recovery.find_end(fd, file)
+            if end.stale:
+                end.index.save(file.index_path, durable=True)
+            if end.events_behind:
+                recovery.keep_aside(fd, file, end.position)
             os.ftruncate(fd, end.position)
             segment = cls(file, fd, end.index, durable=durable)
             segment._map(max(limit, 2 * end.position), end.position, end.sequence, end.timestamp)
         except BaseException:
             os.close(fd)
             raise
-        segment.recovered = end.report
-        segment.memory.publish(end.position, end.sequence, end.timestamp)
+        if end.events_behind:
+            segment.recovered = f"{end.report}; it is kept in {recovery.aside(file, end.position)}"
+        else:
+            segment.recovered = end.report
+        try:
+            segment.memory.publish(end.position, end.sequence, end.timestamp)
+            if (
+                end.report or end.stale
+            ):  # or else another crash could show it in place of what comes there now
+                os.fsync(fd)
+                segment._index.synced = end.position
+            segment.vouch()
+        except BaseException:
+            segment.close()
+            raise
         return segment
 
     @classmethod
@@ -72,8 +91,8 @@ class OpenSegment:
             try:
                 hold(fd, file.path)
                 os.write(fd, HEADER.pack(START, 0, stream))
-                if durable:
-                    os.fsync(fd)
+                os.fsync(fd)  # whatever `sync` is: without its header it is no log
+                index.discard(file.index_path)  # of one that had this name before
                 segment = cls(file, fd, index.Index(stream, file.first), durable=durable)
                 segment._map(limit, START, file.first, timestamp)
                 os.link(temporary, file.path)
@@ -84,8 +103,6 @@ class OpenSegment:
         except BaseException:
             os.close(fd)
             raise
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(file.index_path)  # of one that had this name before
         return segment
 
     def _map(self, size: int, position: int, sequence: int, timestamp: int) -> None:
@@ -115,23 +132,47 @@ class OpenSegment:
 
     def sync(self) -> None:
         """What is written is on disk. Raises OSError."""
+        self._sync_from(self._index.synced)
+        self.vouch()
+
+    def _sync_from(self, start: int) -> None:
+        """The kernel tells of a failed write once and takes its pages for clean: nothing counts then."""
         position = self.head()[0]
-        self.memory.sync(min(self._index.synced, position), position)
+        if self.failed:
+            raise OSError(errno.EIO, "an earlier sync failed: open the log again", self.file.path)
+        try:
+            self.memory.sync(min(start, position), position)
+        except OSError:
+            self.failed = True
+            raise
         self._index.synced = position
+
+    def vouch(self) -> None:
+        """An empty event at the end may look as half of another one: then the index says what it is, on disk.
+
+        Raises OSError.
+        """
+        position = self.head()[0]
+        if self.memory.in_memory or not recovery.looks_half(self.fd, position):
+            return
+        if self._index.synced < position:
+            self._sync_from(self._index.synced)
+        self._index.add(self.memory.marks())
+        self._index.save(self.file.index_path, durable=True)
 
     def finish(self) -> None:
         """It is whole: without room behind it, indexed, and on disk if that is wanted. Raises OSError."""
         position = self.head()[0]
         if self._durable:
-            self.memory.sync(START, position)
-            self._index.synced = position
+            self._sync_from(START)
+            self.vouch()
         os.ftruncate(self.fd, position)
         self._allocated = position
         self.memory.allow(position)
         self._index.add(self.memory.marks())
         self._index.boot = index.boot_id()
         with contextlib.suppress(OSError):  # it can be made again
-            self._index.save(self.file.index_path)
+            self._index.save(self.file.index_path, durable=self._index.synced > START)
 
     def close(self) -> None:
         """Let go of the file and of its lock; closing twice does nothing."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from ringlog import _core, durability
 from ringlog.errors import ClosedError, CorruptStream, EventTooLarge, RingRemoved, WriterBusy
 from ringlog.files import StrPath
-from ringlog.log import retention
+from ringlog.log import retention, settling
 from ringlog.log.open_segment import OpenSegment, hold
 from ringlog.log.segments import START, Files, files_of, sweep
 
@@ -35,10 +35,15 @@ class LogWriter(_core.LogWriter):
     of seconds syncs that often. keep_bytes, keep_age (seconds), keep_segments: retention. Whenever a segment
     begins, the oldest ones go until what is left is within all that are given; the last one always stays.
 
-    One writer at a time. What a killed writer left unfinished is cut off here, and `recovered` says so in
-    words ("" if nothing was). Use it as a context manager. Threads may share one: they take turns. A forked
-    child must open its own: using the parent's raises ClosedError. Files are made longer before they are
-    written to, and cut to their length by close(): a killed writer leaves zeros at the end.
+    One writer at a time. What a killed writer left unfinished is cut off here. So is, after a crash of the
+    machine, what was not synced and lies behind a page that is missing; if there may be whole events in it, a
+    file `<sequence>.lost-<position>` beside the segment keeps it. An earlier segment with a missing page ends
+    in front of it, and readers are told of the gap (Overrun). `recovered` says what was done, in words (""
+    if nothing was).
+
+    Use it as a context manager. Threads may share one: they take turns. A forked child must open its own:
+    using the parent's raises ClosedError. Files are made longer before they are written to, and cut to their
+    length by close(): a killed writer leaves zeros at the end.
 
     Raises FileNotFoundError (the directory that the log is to be in), NotARing (something else stands there),
     WriterBusy (another LogWriter has it open, or repair is about it), CorruptStream (damage before its end),
@@ -70,6 +75,7 @@ class LogWriter(_core.LogWriter):
         self._syncer: durability.Syncer | None = None
         self._directory = -1  # holds a file lock, as the segment's descriptor does
         self._segment: OpenSegment = None  # type: ignore[assignment]  # until there is one, and when it is closed
+        self._settled = -1  # first sequence of a segment: what lies before it is on disk, with all names
         self.recovered = ""
         try:
             self._open()
@@ -92,8 +98,11 @@ class LogWriter(_core.LogWriter):
             sweep(self._path)
         if there and (files := self._files.now()):
             limit = ROOM if self._files.single else self._limit
+            mended = settling.mend(files)
             self._go_on(OpenSegment.found(files[-1], limit, durable=self._durable))
-            self.recovered = self._segment.recovered
+            self.recovered = "; ".join(filter(None, (*mended, self._segment.recovered)))
+            if self._durable:
+                self._sync_all()
         else:
             sequence, stream = self._begins
             self._begin(sequence, stream or time.time_ns(), 0)
@@ -125,6 +134,7 @@ class LogWriter(_core.LogWriter):
             raise
         self._segment = segment
         if before is not None:
+            segment.failed = before.failed
             before.close()
 
     # ---- what the native half asks ----
@@ -252,7 +262,19 @@ class LogWriter(_core.LogWriter):
         return self._segment.head()[0]
 
     def _sync_now(self) -> None:
-        self._with_lock(lambda: self._segment.sync())
+        self._with_lock(self._sync_all)
+
+    def _sync_all(self) -> None:
+        """Also what was written before, by whomever, and the names: a later event is nothing without them."""
+        current = self._segment.file
+        if self._settled != current.first:
+            try:
+                settling.settle(self._files.now(), self._settled)
+            except OSError:
+                self._segment.failed = True
+                raise
+            self._settled = current.first
+        self._segment.sync()
 
     def _jump(self, sequence: int, stream: int) -> None:
         """Go on with a new segment: behind a gap, or in another stream. Under the lock."""
