@@ -1,8 +1,8 @@
 """What a disk may hold of a log after a power cut: its files, their sizes, and their names.
 
 Contents are as sectors.py has it. A file's size is one of those that it had since the file was last synced,
-whatever its contents. Names are on disk in the order in which they were given and taken away, as journals have
-it, up to some moment since the directory was last synced; a name's file may have nothing in it by then.
+whatever its contents. Names are on disk in the order in which they were given and taken away, as journals
+have it, up to some moment since the directory was last synced; a name's file may have nothing in it by then.
 """
 
 from __future__ import annotations
@@ -90,7 +90,11 @@ class LogDisk:
     # ---- what may be there ----
 
     def _image(
-        self, what: str, names: Names, content: Callable[[str, LogFile], bytes], size: Callable[[LogFile], int]
+        self,
+        what: str,
+        names: Names,
+        content: Callable[[str, LogFile], bytes],
+        size: Callable[[LogFile], int],
     ) -> LogImage:
         data = {}
         for name, number in names.items():

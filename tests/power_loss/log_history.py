@@ -22,9 +22,8 @@ class LogHistory:
         self.boundaries = {0}  # counts between two calls
         self.always = True  # nobody has written without syncing
         self.horizon = 0  # retention may have removed the events before it
+        self.by_parts = False  # the pending events may be there in part: a recording's
         self.gone: set[int] = set()  # lost in an earlier crash, where nothing was promised
-        self.clean = False
-        self.recovered: LogHistory | None = None
 
     def copy(self) -> LogHistory:
         return copy.deepcopy(self)
@@ -32,11 +31,13 @@ class LogHistory:
     def feed(self, mark: dict[str, Any]) -> None:
         getattr(self, "_" + mark["what"], lambda mark: None)(mark)
 
-    def after(self, found: set[int], count: int) -> LogHistory:
-        """What is known when recovery has found these sequences, and goes on at `count`."""
+    def after(self, found: dict[int, int], count: int) -> LogHistory:
+        """What is known when recovery has found these sequences, with their times, and goes on at `count`."""
         left = self.copy()
         left.published, left.pending = (self.published + self.pending)[:count], []
-        left.gone = set(range(count)) - found
+        for sequence, timestamp in found.items():
+            left.published[sequence] = left.published[sequence]._replace(timestamp=timestamp)
+        left.gone = set(range(count)) - set(found)
         left.promised = min(self.promised, count)
         left.boundaries.add(count)
         return left
@@ -48,11 +49,12 @@ class LogHistory:
         assert len(self.published) == count >= self.promised, (len(self.published), count, self.promised)
         self.pending = []
         self.boundaries.add(count)
+        self.always = self.always and mark["always"]
         if mark["always"]:  # it has synced what others did not
             self.promised = count
 
     def _writing(self, mark: dict[str, Any]) -> None:
-        self.always = self.always and self.promised == len(self.published)
+        self.by_parts = mark.get("parts", False)
         self.pending += [Event(*event) for event in mark["events"]]
 
     def _part(self, mark: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from unittest import mock
 
 from history import payload
 from program import Program, Sync, library, mark
@@ -42,7 +43,7 @@ def some(program: LogProgram, writer: ringlog.LogWriter, dice: random.Random, co
 
 
 def log_always(program: LogProgram, dice: random.Random) -> None:
-    """Every append on disk; several segments, and a batch that is larger than a page, and one than a segment."""
+    """Every append on disk; several segments; a batch larger than a page, and one larger than a segment."""
     with program.log("always") as writer:
         some(program, writer, dice, 16)
         program.write(writer, [3000] * 3, "many")
@@ -50,9 +51,10 @@ def log_always(program: LogProgram, dice: random.Random) -> None:
         some(program, writer, dice, 3)
 
 
-def log_asked_for(program: LogProgram, dice: random.Random) -> None:
-    """sync="none" and sync() now and then, a roll or more in between."""
-    with program.log("none") as writer:
+def log_asked_for(program: LogProgram, dice: random.Random, naive: str = "") -> None:
+    """sync="none" and sync() now and then, a roll or more in between. naive: a function that does nothing."""
+    forgotten = mock.patch(naive) if naive else contextlib.nullcontext()
+    with forgotten, program.log("none") as writer:
         for count in (2, 9, 14, 1):
             some(program, writer, dice, count)
             program.synced(writer)
@@ -115,7 +117,7 @@ def log_recorded(program: LogProgram, dice: random.Random) -> None:
     with ringlog.Writer(ring, capacity=1 << 16) as writer:
         for count in (9, 5):
             events = [program.event(dice.choice(SIZES)) for _ in range(count)]
-            mark("writing", events=events)
+            mark("writing", events=events, parts=True)
             for event in events:
                 writer.append(payload(event.label, event.size), timestamp=event.timestamp)
             ringlog.record(

@@ -100,11 +100,18 @@ int mkdir(const char *path, mode_t mode) {
     return result;
 }
 
+static void set_size(int file, uint64_t size) {
+    File *f = &journal->files[file];
+    f->size = size;
+    if (f->largest < size)
+        f->largest = size;
+}
+
 static void note_size(int file, uint64_t size) {
     lock();
     if (size < journal->files[file].size)
         memset(journal->shadows[file] + size, 0, journal->files[file].size - size);
-    journal->files[file].size = size;
+    set_size(file, size);
     note('T', file, 0, size, NULL, 0);
     unlock();
 }

@@ -35,7 +35,9 @@ def record(task: dict[str, Any]) -> None:
                 boot_id = bytes.fromhex(task["boot_id"])
                 ringlog.lock.boot_id = lambda: boot_id
             program = (LogProgram if of_log else Program)(task["path"], task.get("label", 0))
-            (SCENARIOS | LOG_SCENARIOS)[task["scenario"]](program, random.Random(task["seed"]), **task.get("arguments", {}))
+            (SCENARIOS | LOG_SCENARIOS)[task["scenario"]](
+                program, random.Random(task["seed"]), **task.get("arguments", {})
+            )
             mark("over")
             code = 0
         except BaseException:

@@ -27,8 +27,9 @@ class Step(NamedTuple):
     synced; E, the sync of the pages since the last E has ended, with an error if `extra`; M, a mark; L, the
     file was given its name; D, its directory was synced; B, the file as it was found.
 
-    Of a log's files, each with a number: T, the file has the size `extra` now; N, it got a name, or another file
-    had it before; U, a name is gone; K, the log's directory was made; D with an `offset`: the one that it is in.
+    Of a log's files, each with a number: T, the file has the size `extra` now; N, it got a name, perhaps
+    instead of another; U, a name is gone; K, the log's directory was made; D with an `offset`: the directory
+    that it is in.
     """
 
     kind: str
@@ -70,9 +71,8 @@ def read_log(path: str | os.PathLike[str]) -> Recording:
 def record(library: Path, disk: Path, tasks: Sequence[dict[str, Any]]) -> Iterable[Recording]:
     """Run scenarios on rings or logs in `disk`, one after the other, in processes that are recorded.
 
-    A task has the scenario's name, a seed, and perhaps: arguments; image, the file (or a log's folder) to begin
-    with; boot_id
-    (hex), which boot of the machine it believes in; label, of the first event.
+    A task has the scenario's name, a seed, and perhaps: arguments; image, the file (or a log's folder) to
+    begin with; boot_id (hex), which boot of the machine it believes in; label, of the first event.
     """
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         for number, task in enumerate(tasks):

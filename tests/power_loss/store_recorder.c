@@ -35,6 +35,7 @@
 
 typedef struct File {
     uint64_t inode, size; /* inode 0: it is gone */
+    uint64_t largest;     /* size that it had: what was cut off is synced, too */
 } File;
 
 typedef struct Log { /* shared with forked processes, and with whoever reads the file */
@@ -116,7 +117,7 @@ static uint32_t note_page(int file, uint64_t offset, const uint8_t *at, int seen
     while (last > first && shadow[last - 1] == at[last - 1])
         last--;
     if (seen || last > first)
-        note('S', file, offset + first % PAGE, 0, at + first % PAGE, last - first);
+        note('S', file, offset + first % PAGE, (uint64_t)!seen, at + first % PAGE, last - first);
     memcpy(shadow + first % PAGE, at + first % PAGE, last - first);
     return last - first;
 }
@@ -231,10 +232,10 @@ static int file_of(int fd) {
         found = live_file(st.st_ino);
         if (found < 0 && is_ours(fd) && journal->file_count < FILES) {
             found = (int)journal->file_count++;
-            journal->files[found] = (File){st.st_ino, (uint64_t)st.st_size};
+            journal->files[found] = (File){st.st_ino, (uint64_t)st.st_size, (uint64_t)st.st_size};
             if (!journal->folder[0] && !st.st_nlink)
                 return found; /* a ring that is being made: whoever writes to it notes that */
-            if (pread(fd, journal->shadows[found], (size_t)st.st_size, 0) < 0)
+            if (st.st_size && pread(fd, journal->shadows[found], (size_t)st.st_size, 0) < 0)
                 journal->unseen++;
             note('B', found, 0, (uint64_t)st.st_size, journal->shadows[found], (uint32_t)st.st_size);
         }
@@ -332,7 +333,7 @@ int fsync(int fd) {
     if (file >= 0) {
         lock();
         note_unseen();
-        for (uint64_t at = 0; at == 0 || at < journal->files[file].size; at += PAGE)
+        for (uint64_t at = 0; at == 0 || at < journal->files[file].largest; at += PAGE)
             note('P', file, at, PAGE, NULL, 0);
         fails = must_fail();
         unlock();
@@ -352,7 +353,7 @@ static void note_written(int file, const void *bytes, size_t size, off_t offset)
     lock();
     memcpy(journal->shadows[file] + offset, bytes, size);
     if (journal->files[file].size < (uint64_t)offset + size) {
-        journal->files[file].size = (uint64_t)offset + size;
+        set_size(file, (uint64_t)offset + size);
         note('T', file, 0, journal->files[file].size, NULL, 0);
     }
     note('S', file, (uint64_t)offset, 0, bytes, (uint32_t)size);
