@@ -70,7 +70,7 @@ def test_an_earlier_segment_ends_before_its_missing_page(log: Path, restarted: N
     assert count == (8192 - 24) // 116
     assert first.read_bytes().endswith(rest[512:])
     with ringlog.LogReader(log) as reader:
-        assert [event.data for event in reader.read_many(count)] == DATAS[:count]
+        assert [next(reader).data for _ in range(count)] == DATAS[:count]
         with pytest.raises(NotInLog) as gap:
             reader.poll()
         assert (gap.value.first, gap.value.last) == (count, int(second.stem) - 1)
@@ -95,10 +95,7 @@ def test_nor_is_a_missing_page_cut_off_without_a_restart(log: Path) -> None:
         for data in DATAS:
             writer.append(data)
     (path,) = segments(log)
-    with ringlog.LogWriter(log) as writer:
-        for data in DATAS:
-            writer.append(data)
-    zero(path, 40_000, 512)
+    zero(path, 24 + 290 * 116, 50)  # behind what its index has
     with pytest.raises(ringlog.CorruptStream):
         ringlog.LogWriter(log)
     assert not list(log.glob("*.lost-*"))
