@@ -15,7 +15,7 @@ import zlib
 from array import array
 from dataclasses import dataclass, field
 
-from ringlog import _core, lock
+from ringlog import _core, durability, lock
 from ringlog.log.segments import FURTHEST, START, SegmentFile, unnamed
 
 MAGIC = b"ringlog index 1\n"
@@ -79,8 +79,9 @@ class Index:
         del self._positions[at:], self._sequences[at:], self._timestamps[at:]
         self.synced = min(self.synced, position)
 
-    def save(self, path: str, mode: int) -> None:
-        """In place of the one that is there, whole or not at all, for whom the segment is. Raises OSError."""
+    def save(self, path: str, mode: int, *, durable: bool = False) -> None:
+        """In place of the one that is there, whole or not at all, for whom the segment is; with durable on
+        disk. Raises OSError."""
         numbers = array("q", bytes(8 * POINT * len(self)))
         numbers[0::POINT], numbers[1::POINT], numbers[2::POINT] = (
             self._positions,
@@ -96,13 +97,39 @@ class Index:
             try:
                 os.fchmod(fd, mode & 0o666)
                 os.write(fd, MAGIC + zlib.crc32(body).to_bytes(4, "little") + body)
+                if durable:
+                    os.fsync(fd)
             finally:
                 os.close(fd)
             os.rename(temporary, path)
+            if durable:
+                durability.sync_name(path)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
+
+
+def brief(segment: SegmentFile, stream: int) -> Index:
+    """As `load`, but without its points, and without looking whether they are whole.
+
+    One that tells of a sync was on disk itself before it got its name.
+    """
+    empty = Index(stream, segment.first)
+    try:
+        fd = os.open(segment.index_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return empty
+    try:
+        raw = os.read(fd, HEAD.size)
+    finally:
+        os.close(fd)
+    if len(raw) < HEAD.size:
+        return empty
+    magic, _, _, of_stream, first, boot, synced = HEAD.unpack(raw)
+    if magic != MAGIC or (of_stream, first) != (stream, segment.first):
+        return empty
+    return Index(stream, first, boot, synced)
 
 
 def load(segment: SegmentFile, stream: int) -> Index:
@@ -127,16 +154,6 @@ def load(segment: SegmentFile, stream: int) -> Index:
     return Index(stream, first, boot, synced, numbers[0::POINT], numbers[1::POINT], numbers[2::POINT])
 
 
-def is_synced(segment: SegmentFile) -> bool:
-    """Does its index say that all of a finished segment is on disk?"""
-    try:
-        with open(segment.index_path, "rb") as file:
-            head = HEAD.unpack(file.read(HEAD.size))
-        return bool(head[0] == MAGIC and head[6] >= os.stat(segment.path).st_size)
-    except (OSError, struct.error):
-        return False
-
-
 def complete(index: Index, segment: _core.Segment, end: int) -> bool:
     """Look over what it does not cover yet, up to about `end`. False if something there is no entry."""
     position, sequence, _ = index.last
@@ -147,5 +164,20 @@ def complete(index: Index, segment: _core.Segment, end: int) -> bool:
     return whole
 
 
+def discard(path: str) -> None:
+    """Remove an index that no longer fits its segment; no crash brings it back. Raises OSError."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    durability.sync_name(path)
+
+
 def boot_id() -> bytes:
     return lock.boot_id()
+
+
+def same_boot(known: Index) -> bool:
+    """Was it saved under this start of the machine? No, if the kernel doesn't tell which one it is."""
+    now = boot_id()
+    return known.boot == now and any(now)

@@ -22,9 +22,17 @@ def hold(fd: int, path: str) -> None:
         raise WriterBusy(f"{path}: somebody else has this log open for writing") from None
 
 
-def forget_index(file: SegmentFile) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(file.index_path)
+def release(fd: int) -> None:
+    """Let go of the lock, and of the descriptor. Also if a forked child still has a copy: it may be slow."""
+    if fd >= 0:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+        os.close(fd)
+
+
+def leave(fd: int) -> None:
+    """Let go of the descriptor, and leave the lock to whoever else has it: a forked child's parent."""
+    if fd >= 0:
+        os.close(fd)
 
 
 class OpenSegment:
@@ -45,6 +53,7 @@ class OpenSegment:
         self._durable = durable
         self._index: index.Index
         self._allocated = 0
+        self.failed = False  # a sync has
         self.fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | flags, mode)
         # A lock lasts as long as any copy of its descriptor, or a mapping made with it, and a forked child
         # has both. So it has a description of its own, which nothing is mapped with.
@@ -66,20 +75,26 @@ class OpenSegment:
         self = cls(file, file.path, 0, 0, durable=durable)
         try:
             end = recovery.find_end(self.fd, file)
-            self.recovered = end.report
-            if (
-                end.report
-            ):  # what it says of behind the cut would be believed when something else stands there
-                forget_index(file)
+            if end.stale:
+                end.index.save(file.index_path, os.fstat(self.fd).st_mode, durable=True)
+            if end.events_behind:
+                recovery.keep_aside(self.fd, file, end.position)
             self._begin(end.index)
             self._map(max(limit, 2 * end.position), end.position, end.sequence, end.timestamp)
             os.ftruncate(self.fd, end.position)
             self._allocated = end.position
             self.memory.allow(end.position)
+            self.memory.publish(end.position, end.sequence, end.timestamp)
+            if end.report or end.stale:  # or another crash could show it in place of what comes there now
+                os.fsync(self.fd)
+                self._index.synced = end.position
+            self.vouch()
         except BaseException:
             self.close()
             raise
-        self.memory.publish(end.position, end.sequence, end.timestamp)
+        self.recovered = end.report
+        if end.events_behind:
+            self.recovered += f"; it is kept in {recovery.aside(file, end.position)}"
         return self
 
     @classmethod
@@ -96,13 +111,12 @@ class OpenSegment:
             try:
                 os.fchmod(self.fd, mode)
                 os.write(self.fd, HEADER.pack(START, 0, stream))
-                if durable:
-                    os.fsync(self.fd)
+                os.fsync(self.fd)  # whatever `sync` is: without its header it is no log
                 self._begin(index.Index(stream, file.first))
                 self._map(limit, START, file.first, timestamp)
                 if os.path.exists(file.path):
                     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), file.path)
-                forget_index(file)  # of one that had this name before
+                index.discard(file.index_path)  # of one that had this name before
                 os.link(temporary, file.path)
             except BaseException:
                 self.close()
@@ -149,40 +163,66 @@ class OpenSegment:
 
     def sync(self) -> None:
         """What is written is on disk. Raises OSError."""
+        self._sync_from(self._index.synced)
+        self.vouch()
+
+    def _sync_from(self, start: int) -> None:
+        """The kernel tells of a failed write once and takes its pages for clean: nothing counts then."""
         position = self.head()[0]
-        self.memory.sync(min(self._index.synced, position), position)
+        if self.failed:
+            raise OSError(errno.EIO, "an earlier sync failed: open the log again", self.file.path)
+        try:
+            self.memory.sync(min(start, position), position)
+        except OSError:
+            self.failed = True
+            raise
         self._index.synced = position
+
+    def vouch(self) -> None:
+        """An empty event at the end may look as half of another one: then the index says what it is, on disk.
+
+        Raises OSError.
+        """
+        position = self.head()[0]
+        if self.memory.in_memory or not recovery.looks_half(self.fd, position):
+            return
+        if self._index.synced < position:
+            self._sync_from(self._index.synced)
+        self._index.add(self.memory.marks())
+        self._index.save(self.file.index_path, os.fstat(self.fd).st_mode, durable=True)
 
     def finish(self) -> None:
         """It is whole: without room behind it, indexed, and on disk if that is wanted. Raises OSError."""
         position = self.head()[0]
         if self._durable:
-            self.memory.sync(START, position)
-            self._index.synced = position
+            self._sync_from(START)
+            self.vouch()
         os.ftruncate(self.fd, position)
         self._allocated = position
         self.memory.allow(position)
         self._index.add(self.memory.marks())
         self._index.boot = index.boot_id()
         with contextlib.suppress(OSError):  # it can be made again
-            self._index.save(self.file.index_path, os.fstat(self.fd).st_mode)
+            mode = os.fstat(self.fd).st_mode
+            self._index.save(self.file.index_path, mode, durable=self._index.synced > START)
 
     def be_of(self, stream: int) -> None:
         """An empty segment becomes another stream's. Raises OSError."""
         os.pwrite(self.fd, stream.to_bytes(8, "little"), HEADER.size - 8)
+        os.fsync(self.fd)
         self._begin(index.Index(stream, self.file.first))
 
     def close(self) -> None:
         """Let go of the file and of its lock; closing twice does nothing."""
-        self.let_go_of_lock()
+        lock, self._lock = self._lock, -1
+        release(lock)
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
 
     __del__ = close  # of one that nobody has, since a signal's exception came before it was noted
 
-    def let_go_of_lock(self) -> None:
-        """Leave the lock to whoever else has it: a forked child's parent."""
-        fd, self._lock = self._lock, -1
-        if fd >= 0:
-            os.close(fd)
+    def leave_lock(self) -> None:
+        """In a forked child."""
+        lock, self._lock = self._lock, -1
+        leave(lock)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 from ringlog import _core, durability
 from ringlog.errors import ClosedError, CorruptStream, EventTooLarge, RingRemoved, WriterBusy
 from ringlog.files import StrPath
-from ringlog.log import retention
-from ringlog.log.index import is_synced
-from ringlog.log.open_segment import OpenSegment, forget_index, hold
+from ringlog.log import retention, settling
+from ringlog.log.index import discard
+from ringlog.log.open_segment import OpenSegment, hold, leave, release
 from ringlog.log.segments import START, Files, files_of, sweep
 
 if TYPE_CHECKING:
@@ -37,10 +37,15 @@ class LogWriter(_core.LogWriter):
     begins, the oldest ones go until what is left is within all that are given; the last one always stays.
     mode: permissions of what is made; a directory can be searched by whom its files can be read by.
 
-    One writer at a time. What a killed writer left unfinished is cut off here, and `recovered` says so in
-    words ("" if nothing was). Use it as a context manager. Threads may share one: they take turns. A forked
-    child must open its own: using the parent's raises ClosedError. Files are made longer before they are
-    written to, and cut to their length by close(): a killed writer leaves zeros at the end.
+    One writer at a time. What a killed writer left unfinished is cut off here. So is, after a crash of the
+    machine, what was not synced and lies behind a page that is missing; if there may be whole events in it, a
+    file `<sequence>.lost-<position>` beside the segment keeps it. An earlier segment with a missing page ends
+    in front of it, and readers are told of the gap (Overrun). `recovered` says what was done, in words (""
+    if nothing was).
+
+    Use it as a context manager. Threads may share one: they take turns. A forked child must open its own:
+    using the parent's raises ClosedError. Files are made longer before they are written to, and cut to their
+    length by close(): a killed writer leaves zeros at the end.
 
     Raises FileNotFoundError (the directory that the log is to be in), NotARing (something else stands there),
     WriterBusy (another LogWriter has it open, or repair is about it), CorruptStream (damage before its end),
@@ -75,7 +80,7 @@ class LogWriter(_core.LogWriter):
         self._pid = os.getpid()
         self._syncer: durability.Syncer | None = None
         self._directory = -1  # holds a file lock, as the segment's descriptor does
-        self._unsynced: list[str] | None = None  # segments that are finished; None: not looked for yet
+        self._settled = -1  # first sequence of a segment: what lies before it is on disk, with all names
         self.recovered = ""
         try:
             self._open()
@@ -98,12 +103,11 @@ class LogWriter(_core.LogWriter):
         sweep(self._files)  # before the last segment is touched: one of these may be another name of it
         if there and (files := self._files.now()):
             limit = ROOM if self._files.single else self._limit
+            mended = settling.mend(files)
             self._go_on(OpenSegment.found(files[-1], limit, durable=self._durable))
-            self.recovered = self._segment.recovered
-            if self._durable:  # what is on disk from here on is only as good as what comes before it
-                self._sync_finished()
-                durability.sync_name(files[-1].path)
-                self._segment.sync()
+            self.recovered = "; ".join(filter(None, (*mended, self._segment.recovered)))
+            if self._durable:
+                self._sync_all()
         else:
             sequence, stream = self._begins
             self._begin(sequence, stream or time.time_ns(), 0)
@@ -147,6 +151,7 @@ class LogWriter(_core.LogWriter):
             self._exchange(segment.memory, self._always)
         finally:
             if before is not None:
+                segment.failed = segment.failed or before.failed
                 before.close()
 
     # ---- what the native half asks ----
@@ -172,8 +177,6 @@ class LogWriter(_core.LogWriter):
             done.memory, self._always
         )  # there is no room in it any more, should no next one come to be
         self._begin(sequence, stream, timestamp)
-        if not self._durable and self._unsynced is not None:
-            self._unsynced.append(done.file.path)
         retention.apply(self._files, self._keep)
 
     def _unusable(self) -> None:
@@ -281,23 +284,19 @@ class LogWriter(_core.LogWriter):
         return self._segment.head()[0]
 
     def _sync_now(self) -> None:
-        self._with_lock(self._commit)
+        self._with_lock(self._sync_all)
 
-    def _commit(self) -> None:
-        """The segments before, their names, and then the one that is open."""
-        self._sync_finished()
-        if not self._durable:
-            durability.sync_name(self._segment.file.path)
+    def _sync_all(self) -> None:
+        """Also what was written before, by whomever, and the names: a later event is nothing without them."""
+        current = self._segment.file
+        if self._settled != current.first:
+            try:
+                settling.settle(self._files.now(), self._settled)
+            except OSError:
+                self._segment.failed = True
+                raise
+            self._settled = current.first
         self._segment.sync()
-
-    def _sync_finished(self) -> None:
-        if self._unsynced is None:
-            there = [] if self._files.single else self._files.now()
-            self._unsynced = [file.path for file in there[:-1] if not is_synced(file)]
-        while self._unsynced:
-            with contextlib.suppress(FileNotFoundError):  # retention
-                durability.sync_file(self._unsynced[0])
-            self._unsynced.pop(0)
 
     def _is_empty(self) -> bool:
         """Is there no event in it, and was there none?"""
@@ -315,28 +314,26 @@ class LogWriter(_core.LogWriter):
         before = self._segment.file
         self._roll(sequence, stream, timestamp if stream == self._segment.stream else 0)
         if position == START:  # nothing was in it
-            forget_index(before)
+            discard(before.index_path)
             os.unlink(before.path)
 
     def _let_go(self) -> None:
         if self._segment is not None:
             self._segment.close()
-        fd, self._directory = self._directory, -1
-        if fd >= 0:
-            os.close(fd)
+        directory, self._directory = self._directory, -1
+        release(directory)
 
-    def _let_go_of_locks(self) -> None:
+    def _leave_locks(self) -> None:
         if self._segment is not None:
-            self._segment.let_go_of_lock()
-        fd, self._directory = self._directory, -1
-        if fd >= 0:
-            os.close(fd)
+            self._segment.leave_lock()
+        directory, self._directory = self._directory, -1
+        leave(directory)
 
 
 def _after_fork_in_child() -> None:
     """A file lock lasts as long as any copy of its descriptor: the parent's writers keep theirs."""
     for writer in list(_open_ones):
-        writer._let_go_of_locks()
+        writer._leave_locks()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -14,6 +14,7 @@ from recorder import PAGE, Recording
 
 import ringlog.files
 from ringlog import _core
+from ringlog.log import recovery
 
 HEADER_PAGES = HEADER_BYTES // PAGE
 Ignore = Callable[[set[int]], bool]
@@ -22,6 +23,11 @@ Ignore = Callable[[set[int]], bool]
 def no_data_sync() -> Ignore:
     """The commit record is written without the data being on disk before."""
     return lambda pages: min(pages) >= HEADER_PAGES
+
+
+def no_entries_sync() -> Ignore:
+    """A log's words are written without the entries being on disk before."""
+    return lambda pages: max(pages) > 0
 
 
 def no_header_sync() -> Ignore:
@@ -52,6 +58,27 @@ def without(recording: Recording, kind: str, *, empty: bool = False) -> Recordin
 def header_believed() -> Iterator[None]:
     """Recovery goes by what the header says, as after a kill -9."""
     with mock.patch.object(ringlog.files, "restart_after_crash"):
+        yield
+
+
+@contextlib.contextmanager
+def words_believed() -> Iterator[None]:
+    """A log's recovery goes by its words and looks only at what lies behind its index, as after a kill -9."""
+
+    def walk(
+        fd: int, position: int, sequence: int, timestamp: int, end: int, *_: object
+    ) -> tuple[object, ...]:
+        count = recovery.read_header(fd, "").event_count
+        return end, max(sequence, count), timestamp, None
+
+    with mock.patch.object(recovery.verify_log, "walk_from", walk):
+        yield
+
+
+@contextlib.contextmanager
+def half_entries_believed() -> Iterator[None]:
+    """A log's recovery takes an entry of which only the time is there for an empty event."""
+    with mock.patch.object(recovery, "looks_half", return_value=False):
         yield
 
 

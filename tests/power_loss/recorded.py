@@ -11,6 +11,7 @@ from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from log_scenarios import LOG_SCENARIOS, LogProgram
 from program import Program, library, mark
 from scenarios import SCENARIOS
 
@@ -19,21 +20,24 @@ import ringlog.lock
 
 def record(task: dict[str, Any]) -> None:
     """One scenario, in a process of its own, into one log."""
-    assert library.recorder_begin(os.fsencode(task["log"])) == 0
+    of_log = task["scenario"] in LOG_SCENARIOS
+    folder = task["path"] if of_log else ""
+    assert library.recorder_begin(os.fsencode(task["log"]), os.fsencode(folder)) == 0
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            folder = os.path.dirname(task["path"])
-            os.mkdir(folder)
+            os.mkdir(os.path.dirname(task["path"]))
             if "image" in task:
-                shutil.copyfile(task["image"], task["path"])
+                _begin_with(task["image"], task["path"])
             if "boot_id" in task:
                 boot_id = bytes.fromhex(task["boot_id"])
                 ringlog.lock.boot_id = lambda: boot_id
-            program = Program(task["path"], task.get("label", 0))
-            SCENARIOS[task["scenario"]](program, random.Random(task["seed"]), **task.get("arguments", {}))
+            program = (LogProgram if of_log else Program)(task["path"], task.get("label", 0))
+            (SCENARIOS | LOG_SCENARIOS)[task["scenario"]](
+                program, random.Random(task["seed"]), **task.get("arguments", {})
+            )
             mark("over")
             code = 0
         except BaseException:
@@ -46,6 +50,15 @@ def record(task: dict[str, Any]) -> None:
     library.recorder_end()
     if status:
         raise SystemExit(f"{task['scenario']} ended with status {status}")
+
+
+def _begin_with(image: str, path: str) -> None:
+    if not os.path.isdir(image):
+        shutil.copyfile(image, path)
+        return
+    shutil.copytree(image, path)
+    for name in sorted(os.listdir(path)):
+        library.recorder_found(os.fsencode(f"{path}/{name}"))
 
 
 if __name__ == "__main__":

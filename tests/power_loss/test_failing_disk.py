@@ -18,7 +18,7 @@ import ctypes, errno, os, sys
 import ringlog
 
 library = ctypes.CDLL(os.environ["LD_PRELOAD"])
-assert library.recorder_begin(sys.argv[2].encode()) == 0
+assert library.recorder_begin(sys.argv[2].encode(), b"".join(map(os.fsencode, sys.argv[3:]))) == 0
 path = sys.argv[1]
 
 def refused(call, *arguments):
@@ -37,11 +37,12 @@ def count():
 """
 
 
-def run(library: Path, disk: Path, tmp_path: Path, code: str) -> None:
+def run(library: Path, disk: Path, tmp_path: Path, code: str, log: str = "") -> None:
     ring = disk / tmp_path.name
     ring.mkdir()
+    log_folder = [os.path.realpath(ring / log)] if log else []
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PREAMBLE + code, ring / "ring", tmp_path / "log"],
+        [sys.executable, "-W", "error", "-c", PREAMBLE + code, ring / "ring", tmp_path / "log", *log_folder],
         env={**os.environ, "LD_PRELOAD": str(library)},
         capture_output=True,
         text=True,
@@ -123,3 +124,20 @@ with ringlog.Writer(path) as writer, open(path, "rb") as file:
     assert file.read(248)[244:] == bytes(4)
 """
     run(library, disk, tmp_path, code)
+
+
+def test_a_log_that_could_not_be_synced_says_so_ever_after(library: Path, disk: Path, tmp_path: Path) -> None:
+    """Also when it has another mapping by then, and in the next segment."""
+    code = """
+path = sys.argv[3]
+for which, sizes in ((1, [100]), (1, [30_000]), (1, [9000, 9000, 9000])):
+    writer = ringlog.LogWriter(path, segment_bytes=20_000)
+    writer.append(b"published, and not on disk")
+    fail(which)
+    refused(writer.sync)
+    for size in sizes:
+        writer.append(bytes(size))
+    refused(writer.sync)
+    writer.close()
+"""
+    run(library, disk, tmp_path, code, log="log")
