@@ -10,6 +10,7 @@ import pexpect
 from processes import GENEROUS
 
 PROMPT = "READY> "
+JOB_IS_DONE = re.compile(r"^\[\d+\][+-]? +Done\b.*\r?\n", re.M)  # the shell says so when it comes to it
 
 
 class Terminal:
@@ -55,7 +56,10 @@ class Terminal:
             self._shell.expect(pattern)
         except (pexpect.TIMEOUT, pexpect.EOF):
             raise AssertionError(f"not printed: {pattern}\nbut: {self._shell.before}") from None
-        before = (self._shell.before or "").replace("^C", "").strip()
+        before = JOB_IS_DONE.sub("", self._shell.before or "").replace("^C", "").strip()
+        if before.startswith(PROMPT.strip()):  # a job in the background prints behind the prompt
+            before = before.removeprefix(PROMPT.strip()).strip()
+            self._busy = False
         assert not before, f"printed before {pattern}, and not in the page:\n{before}"
 
     def close(self) -> None:
