@@ -30,7 +30,7 @@ def environment() -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(Path(ringlog.__file__).parents[1]),
         "PYTHONWARNINGS": "error",
-        "PYTHONUNBUFFERED": "1",
+        "PYTHONUNBUFFERED": "",  # a printed line is then one write, also among several processes
     }
 
 
