@@ -1,8 +1,8 @@
 """What mkdocs does for the documentation site besides: see mkdocs.yml.
 
 - A name in the navigation that ends in "/" becomes the pages of that folder.
-- Pages link to files of the repository, which are not on the site: such a link becomes its text. One to a file
-  that does not exist is a warning, so it ends a strict build.
+- Pages link to files of the repository, which are not on the site: such a link becomes its text. One to a
+  file that does not exist is a warning, so it ends a strict build.
 - `<!-- bench:NAME -->` becomes the table of that name in the README: figures stand in one place.
 - `<!-- verbs -->` becomes the --help of each verb of the command line.
 """
@@ -36,14 +36,16 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
     markdown = TABLE.sub(lambda found: _table(found["name"]), markdown)
     if "<!-- verbs -->" in markdown:
         markdown = markdown.replace("<!-- verbs -->", _verbs())
-    source = Path(page.file.abs_src_path)
+    source, docs = Path(page.file.abs_src_path), Path(config.docs_dir)
     parts = FENCED.split(markdown)  # code stays as it is
-    parts[::2] = [LINK.sub(lambda found: _link(found, source, Path(config.docs_dir)), part) for part in parts[::2]]
+    parts[::2] = [LINK.sub(lambda found: _link(found, source, docs), part) for part in parts[::2]]
     return "".join(parts)
 
 
 def _pages(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.md"), key=lambda page: (page.name != "README.md", page.name != "index.md", page.name))
+    return sorted(
+        folder.glob("*.md"), key=lambda page: (page.name not in ("README.md", "index.md"), page.name)
+    )
 
 
 def _link(found: re.Match[str], page: Path, docs: Path) -> str:
@@ -71,11 +73,12 @@ def _verbs() -> str:
 
     from ringlog.cli.app import app
 
-    top = click.Context(app, info_name="ringlog", terminal_width=100, max_content_width=100)
+    wide: dict[str, Any] = {"terminal_width": 100, "max_content_width": 100}
+    top = click.Context(app, info_name="ringlog", **wide)
     pages = [f"```text\n{app.get_help(top)}\n```\n"]
     for name in app.list_commands(top):
         command = app.get_command(top, name)
         assert command is not None
-        context = click.Context(command, parent=top, info_name=name, terminal_width=100, max_content_width=100)
+        context = click.Context(command, parent=top, info_name=name, **wide)
         pages.append(f"## ringlog {name}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(pages)

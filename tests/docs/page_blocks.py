@@ -20,7 +20,7 @@ FENCE = re.compile(r"^```(?P<language>\w+)?(?:\s+title=\"(?P<title>[^\"]*)\")?[^
 
 @dataclass(frozen=True)
 class Block:
-    """line: where its first line stands in the page, from 1. follows: only blank lines between it and the last."""
+    """line: where it begins in the page, from 1. follows: only blank lines are between it and the last."""
 
     language: str
     title: str

@@ -30,7 +30,7 @@ class Terminal:
         self._busy = True  # the first prompt is yet to come
 
     def follow(self, text: str) -> None:
-        """Type the lines that begin with `$ `, and see the others printed. A command may still run at the end."""
+        """Type the lines that begin with `$ `, and see the others printed. The last command may still run."""
         for line in text.splitlines():
             if line.startswith("$ "):
                 self.come_to_rest()

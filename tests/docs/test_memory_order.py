@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
 from page_blocks import DOCS
@@ -16,7 +15,9 @@ if not PAGE.exists() or not NATIVE.exists():
     pytest.skip("the tests stand alone: no docs, or no sources", allow_module_level=True)
 
 INSTRUCTIONS = {"stlr", "ldar"}  # of Arm, and not ours
-ORDERED = re.compile(r"\bRL_(?:LOAD_ACQUIRE|STORE_RELEASE|FENCE_\w+)\(|\b__ATOMIC_(?:ACQUIRE|RELEASE|ACQ_REL)\b")
+ORDERED = re.compile(
+    r"\bRL_(?:LOAD_ACQUIRE|STORE_RELEASE|FENCE_\w+)\(|\b__ATOMIC_(?:ACQUIRE|RELEASE|ACQ_REL)\b"
+)
 FUNCTION = re.compile(r"^(?:[a-z_]\w* |[a-z_]\w* \*)*\*?(?P<name>[a-z_]\w+)\((?!.*;\s*$)")
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 SHORT = ("rl_mapping_", "rl_reader_", "mapping_")  # what the page leaves out of a name

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ import ringlog
 pytestmark = pytest.mark.once
 HERE = Path(__file__).parent
 LONG = 3 * GENEROUS  # seconds for all the python blocks of one page
+Here = Callable[[str], str]
 PACKAGES = {"zmq": "pyzmq"}
 
 
@@ -54,7 +56,7 @@ def test_a_page_says_what_is_so(
     _type_into_terminals(found, here, tmp_path, environment)
 
 
-def _run_python(page: str, found: list[Block], here, folder: Path, environment: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
+def _run_python(page: str, found: list[Block], here: Here, folder: Path, environment: dict[str, str]) -> None:
     said_to_print: list[tuple[Block, str]] = []
     for block in found:
         if block.language == "python" and not block.title:
@@ -83,7 +85,7 @@ def _run_python(page: str, found: list[Block], here, folder: Path, environment: 
         )
 
 
-def _type_into_terminals(found: list[Block], here, folder: Path, environment: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
+def _type_into_terminals(found: list[Block], here: Here, folder: Path, environment: dict[str, str]) -> None:
     terminals: dict[str, Terminal] = {}
     try:
         for block in found:

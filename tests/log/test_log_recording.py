@@ -211,7 +211,7 @@ def test_history_then_live(ring: str, log: Path) -> None:
 
 
 def test_following_to_the_end_leaves_nothing_open(ring: str, log: Path) -> None:
-    """In a `for` over `follow(...)` nobody has a name to close it by; a reader left open is a warning, an error here."""
+    """In a `for` over `follow(...)` nobody has a name to close it by. A reader left open is a warning."""
     with ringlog.Writer(ring) as writer:
         writer.append_many([b"one", b"two"])
         writer.end()
