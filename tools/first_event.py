@@ -60,9 +60,10 @@ def main() -> None:
             assert reading.stdout is not None
             first = reading.stdout.readline()
             heard = time.monotonic()
-            rest = reading.communicate(timeout=60)[0].splitlines()
+            rest = reading.stdout.readlines()  # up to its end
         finally:
             reading.kill()
+            reading.wait()
         assert first.strip() == "0 b'price 0'", first
         assert len(rest) == 1001, f"{len(rest)} more events"
         removing = [python, "-c", f"import ringlog; ringlog.unlink({ring!r})"]
