@@ -5,6 +5,7 @@
   file that does not exist is a warning, so it ends a strict build.
 - `<!-- bench:NAME -->` becomes the table of that name in the README: figures stand in one place.
 - `<!-- verbs -->` becomes the --help of each verb of the command line.
+- What is public and is not in the built reference is a warning.
 """
 
 from __future__ import annotations
@@ -40,6 +41,33 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
     parts = FENCED.split(markdown)  # code stays as it is
     parts[::2] = [LINK.sub(lambda found: _link(found, source, docs), part) for part in parts[::2]]
     return "".join(parts)
+
+
+def on_post_build(config: Any) -> None:
+    """Every public name, and every public method of it, has a place in the reference."""
+    pages = "".join(page.read_text() for page in Path(config.site_dir, "reference").glob("*.html"))
+    there = set(re.findall(r'id="(ringlog\.[\w.]+)"', pages))
+    for name in sorted(_public() - there):
+        log.warning("%s is public, and not in the reference", name)
+
+
+def _public() -> set[str]:
+    import ringlog
+    import ringlog.codecs
+
+    names = set()
+    for module in (ringlog, ringlog.codecs):
+        for name in module.__all__:
+            found = getattr(module, name)
+            names.add(f"{module.__name__}.{name}")
+            if isinstance(found, type) and not issubclass(found, (BaseException, tuple)):
+                members = [member for member in dir(found) if not member.startswith("_")]
+                names |= {
+                    f"{module.__name__}.{name}.{member}"
+                    for member in members
+                    if callable(getattr(found, member))
+                }
+    return names - {"ringlog.__version__"}
 
 
 def _pages(folder: Path) -> list[Path]:

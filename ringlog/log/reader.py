@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from ringlog import _core
 from ringlog.batch import Batch
@@ -280,10 +279,6 @@ class LogReader(_core.LogReader):
         ClosedError."""
         self._detach()
         self._segment = None
-
-    if TYPE_CHECKING:
-
-        def read_batch(self, limit: int = 65536, timeout: float | None = 0.0) -> Batch: ...
 
     def __iter__(self) -> Iterator[_core.Event]:
         return self
