@@ -1,7 +1,7 @@
 """The reference lists parameters: a griffe extension for mkdocstrings, see mkdocs.yml.
 
-Our docstrings say `capacity: if given, it must be the ring's. lock: "append" takes ...` in one paragraph, which
-reads well in a terminal. On the page each parameter becomes an item of a list.
+Our docstrings say `capacity: if given, it must be the ring's. lock: "append" takes ...` in one paragraph,
+which reads well in a terminal. On the page each parameter becomes an item of a list.
 """
 
 from __future__ import annotations

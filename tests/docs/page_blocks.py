@@ -4,6 +4,7 @@
     ```python title="reader.py"      a file beside it
     ```text                          straight behind a python block: what that prints; `...` is anything
     ```console title="a terminal"    typed into the terminal of that name; `$ ` is its prompt
+    ```py                            a fragment that can't stand alone: it only has to be Python
 
 Everything else is for people: `sh`, `ini`, `c`, ...
 """

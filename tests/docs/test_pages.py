@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import json
 import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,6 +100,18 @@ def _type_into_terminals(found: list[Block], here: Here, folder: Path, environme
     finally:
         for terminal in terminals.values():
             terminal.close()
+
+
+def test_fragments_are_python() -> None:
+    """Those of the README, too: `camera.readinto(view)` can't be run here."""
+    pages = [*DOCS.rglob("*.md"), DOCS.parent / "README.md", *(DOCS.parent / "demos").glob("*.md")]
+    if not DOCS.is_dir():
+        pytest.skip("no docs here: the tests stand alone")
+    found = [(page, block) for page in pages for block in blocks(page) if block.language in ("py", "python")]
+    assert len(found) > 40
+    for page, block in found:
+        source = "\n" * (block.line - 1) + textwrap.dedent(block.text)
+        compile(source, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
 
 
 def test_there_are_pages() -> None:
