@@ -265,10 +265,6 @@ class Reader(_core.Reader):
         if hasattr(self, "_mapping"):
             self._release()
 
-    if TYPE_CHECKING:
-
-        def read_batch(self, limit: int = 65536, timeout: float | None = 0.0) -> Batch: ...
-
     def __iter__(self) -> Iterator[_core.Event]:
         return self
 

@@ -69,8 +69,13 @@ static struct sigaction previous[MOST_PREVIOUS]; /* [0]: the oldest */
 static int previous_count;
 static uintptr_t page_bytes;
 /* How many of the previous handlers this thread is inside of, and how often one has returned to the very instruction
- * and address of its last fault. The model of TLS that allocates nothing. */
+ * and address of its last fault. By the model of TLS that allocates nothing: glibc's default one may, at the first use in
+ * a thread. musl's never does, and it loads no library of the other model. */
+#ifdef __GLIBC__
 #define RL_OWN static __thread __attribute__((tls_model("initial-exec")))
+#else
+#define RL_OWN static __thread
+#endif
 RL_OWN int depth, returned;
 RL_OWN uintptr_t last_address, last_instruction;
 enum { PATIENCE = 4 }; /* then it has not helped: faulthandler, for one, returns at once when it was disabled */

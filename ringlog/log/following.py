@@ -70,6 +70,7 @@ class Following(Iterator[Event]):
         try:
             return self._live.read()
         except StreamEnded:
+            self.close()  # nobody has to: a `for` over what was never named has no way to
             raise StopIteration from None
         except Overrun as lost:
             past = self._recorded(lost)

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterator
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from ringlog import _core
 from ringlog.batch import Batch
@@ -286,10 +285,6 @@ class LogReader(AttachedReader):
         """Let go of the log; closing twice does nothing. A read that waits in another thread raises
         ClosedError."""
         self._detach()
-
-    if TYPE_CHECKING:
-
-        def read_batch(self, limit: int = 65536, timeout: float | None = 0.0) -> Batch: ...
 
     def __iter__(self) -> Iterator[_core.Event]:
         return self

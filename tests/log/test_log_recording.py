@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import signal
 import threading
@@ -208,6 +209,20 @@ def test_history_then_live(ring: str, log: Path) -> None:
         stop.set()
         thread.join(20)
         assert [event.data for event in events] == numbered(20_200)
+
+
+def test_following_to_the_end_leaves_nothing_open(ring: str, log: Path) -> None:
+    """In a `for` over `follow(...)` nobody has a name to close it by. A reader left open is a warning."""
+    with ringlog.Writer(ring) as writer:
+        writer.append_many([b"one", b"two"])
+        writer.end()
+    ringlog.record(ring, log)
+    following = ringlog.follow(log, ring)
+    assert [event.data for event in following] == [b"one", b"two"]
+    assert following._live is None
+    assert next(following, None) is None
+    del following
+    gc.collect()
 
 
 def test_slower_than_the_ring(ring: str, log: Path) -> None:

@@ -1,0 +1,75 @@
+"""The reference has every public name, and every public name says what it does."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections import Counter
+
+import pytest
+from page_blocks import DOCS
+
+import ringlog
+import ringlog.codecs
+
+REFERENCE = DOCS / "reference"
+PUBLIC = [f"ringlog.{name}" for name in ringlog.__all__ if name != "__version__"] + [
+    f"ringlog.codecs.{name}" for name in ringlog.codecs.__all__
+]
+# What Python gives every class of that kind, or what the class itself describes.
+DESCRIBED_BY_THE_CLASS = {"RingInfo", "WriterInfo", "ReaderInfo", "Report", "Repair"}
+
+
+def public(name: str) -> object:
+    module = ringlog.codecs if name.startswith("ringlog.codecs.") else ringlog
+    return getattr(module, name.rpartition(".")[2])
+
+
+@pytest.mark.once
+def test_each_public_name_is_there_once() -> None:
+    if not REFERENCE.is_dir():
+        pytest.skip("no docs here: the tests stand alone")
+    there = Counter(
+        re.findall(r"^::: (\S+)$", "".join(page.read_text() for page in REFERENCE.glob("*.md")), re.M)
+    )
+    assert there == Counter(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_each_public_name_says_what_it_does(name: str) -> None:
+    found = public(name)
+    assert inspect.getdoc(found), f"{name} has no docstring"
+    if not inspect.isclass(found) or found.__name__ in DESCRIBED_BY_THE_CLASS:
+        return
+    own = [
+        member
+        for member in dir(found)
+        if not member.startswith("_") and not hasattr(OSError, member) and not hasattr(tuple, member)
+    ]
+    silent = [member for member in own if not inspect.getdoc(inspect.getattr_static(found, member))]
+    assert not silent, f"{name} has members without a docstring"
+
+
+def test_every_wait_and_error_is_in_the_docstrings() -> None:
+    """What can wait says for how long; what can fail says how."""
+    for kind in (ringlog.Writer, ringlog.Reader, ringlog.LogWriter, ringlog.LogReader):
+        for name in (
+            "append",
+            "append_many",
+            "append_array",
+            "claim",
+            "sync",
+            "end",
+            "read",
+            "poll",
+            "seek",
+            "commit",
+        ):
+            if (method := getattr(kind, name, None)) is not None:
+                assert re.search(r"\bRaises\b|\braises as\b", inspect.getdoc(method) or ""), (
+                    f"{kind.__name__}.{name}"
+                )
+        for name in ("append", "sync", "end", "read", "poll"):
+            if (method := getattr(kind, name, None)) is not None:
+                words = inspect.getdoc(method) or ""
+                assert re.search(r"\b[Bb]locks\b|\b[Ww]ait", words), f"{kind.__name__}.{name}"
