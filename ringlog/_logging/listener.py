@@ -14,7 +14,7 @@ from ringlog.files import StrPath
 from ringlog.places import Start, check_name, check_start
 from ringlog.reader import Reader
 
-TURN = 0.1  # seconds between two looks at whether to stop
+TURN = 0.05  # seconds between two looks at whether to stop
 LOOK_FOR_RING = 0.05  # seconds between two looks at whether the ring is there
 
 
