@@ -22,6 +22,7 @@ VERBS = {
     "columns": "bench.columns",
     "frames": "bench.frames",
     "log": "bench.log",
+    "logging": "bench.logging_cost",
     "async_readers": "bench.async_readers",
     "report": "bench.report",
 }
