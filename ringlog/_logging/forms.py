@@ -26,6 +26,10 @@ DEEPEST = 20  # containers in containers; what is further in comes as text
 _PLAIN = frozenset((str, int, bool, type(None)))
 _RENDERED = ("args", "message", "exc_info", "asctime")  # kept as msg, exc_text; the time is in `created`
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"taskName", *_RENDERED}
+_BLANK = logging.makeLogRecord({}).__dict__  # nobody's: of types that %d and %s take
+_BLANK.update(process=0, processName="-", thread=0, threadName="-", relativeCreated=0.0)
+if "taskName" in _BLANK:  # from Python 3.12 on
+    _BLANK["taskName"] = None
 _LEVELS = {"warn": logging.WARNING, "exception": logging.ERROR, "fatal": logging.CRITICAL}
 _EVENT_KEYS = ("event", "level", "logger", "exception", "stack")
 
@@ -90,8 +94,9 @@ def from_event(data: bytes, timestamp: int) -> logging.LogRecord:
             isinstance(fields.get("msg"), str)
             and isinstance(fields.get("levelno"), int)
             and isinstance(fields.get("name"), str)
+            and "created" in fields
         ):
-            return logging.makeLogRecord(fields)
+            return _record(fields)
         if isinstance(fields.get("event"), str):
             return _from_structlog(fields, timestamp)
     text = {"name": "ringlog", "msg": data.decode("utf-8", "backslashreplace"), "is_text": True}
@@ -144,15 +149,14 @@ def _from_structlog(event: dict[str, Any], timestamp: int) -> logging.LogRecord:
 
 
 def _made(fields: dict[str, Any], level: int, timestamp: int) -> logging.LogRecord:
-    """A record of which we know when it was written, but not by whom: not by this process and thread."""
-    created = timestamp / 1e9
-    unknown = {
-        "process": 0,
-        "processName": "-",
-        "thread": 0,
-        "threadName": "-",
-    }  # of types that %d and %s take
-    time = {"created": created, "msecs": timestamp // 1_000_000 % 1000 + 0.0}
-    return logging.makeLogRecord(
-        {**unknown, **time, "levelno": level, "levelname": logging.getLevelName(level), **fields}
-    )
+    """A record of which we know when it was written, but not by whom."""
+    time = {"created": timestamp / 1e9, "msecs": timestamp // 1_000_000 % 1000 + 0.0}
+    return _record({**time, "levelno": level, "levelname": logging.getLevelName(level), **fields})
+
+
+def _record(fields: dict[str, Any]) -> logging.LogRecord:
+    """Not by makeLogRecord: that asks first who we are and what time it is, and half of decoding was that."""
+    record = logging.LogRecord.__new__(logging.LogRecord)
+    record.__dict__.update(_BLANK)
+    record.__dict__.update(fields)
+    return record

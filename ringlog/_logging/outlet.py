@@ -26,6 +26,7 @@ from ringlog.writer import Writer, check_timeout
 OUTAGE_PATIENCE = 0.001  # seconds that a call waits during an outage
 OUTAGE_PAUSE = 0.01  # seconds from one such try to the next: the calls between give up at once
 REOPEN_PAUSE = 0.25  # the same, if the ring can't be opened: making one may be much work for nothing
+OPEN_PATIENCE = 0.02  # seconds, at least, for others that attach at the same time: just forked workers do
 OPENINGS = 3  # in a row, of rings that are gone or not ours
 
 _outlets: weakref.WeakSet[Outlet] = weakref.WeakSet()
@@ -35,7 +36,7 @@ class _Writer(Writer):
     """One that attaches within the time that a log call has."""
 
     def __init__(self, path: str, capacity: int | None, timeout: float | None, patience: float) -> None:
-        self._attach_patience = max(0.0, min(STUCK_AFTER, patience))
+        self._attach_patience = min(STUCK_AFTER, patience)
         super().__init__(path, capacity=capacity, timeout=timeout)
 
 
@@ -76,10 +77,11 @@ class Outlet:
         self._writer = None  # it was the parent's
 
     def open(self) -> None:
-        """Open the ring now, made if it is not there. Raises what Writer raises."""
+        """Open the ring now, made if it is not there. No log call waits for this, so it takes its time, as a
+        Writer does. Raises what Writer raises."""
         with self._turn:
             if self._writer is None:
-                self._writer = self._opened(self._timeout)
+                self._writer = self._opened(math.inf)
                 self._smooth = True
 
     def send(self, data: bytes) -> None:
@@ -205,18 +207,17 @@ class Outlet:
         self._smooth = True
 
     def _opened(self, patience: float) -> _Writer:
-        return _Writer(self.path, self._capacity, _seconds(self._timeout), patience)
+        return _Writer(self.path, self._capacity, _seconds(self._timeout), max(OPEN_PATIENCE, patience))
 
     def _fail(self, error: BaseException, data: bytes | None = b"") -> None:
         """An outage begins, or goes on."""
         self._smooth = False
         self._outage = True
-        pause = OUTAGE_PAUSE
         if not isinstance(error, TimeoutError) and isinstance(error, Exception):  # the ring itself is unfit
             writer, self._writer = self._writer, None
             if writer is not None:
                 _close(writer)
-            pause = REOPEN_PAUSE
+        pause = REOPEN_PAUSE if self._writer is None else OUTAGE_PAUSE
         self._next_try = time.monotonic() + pause
         self._count(data)
 

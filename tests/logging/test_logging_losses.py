@@ -52,6 +52,7 @@ def test_a_reader_that_does_not_read(
     assert len(handler.failed) == 1
 
 
+@pytest.mark.once
 def test_a_stopped_listener(ring_path: str, spawn: Spawn) -> None:
     """Lossless, and stopped in the middle: the application goes on, and nothing is lost silently."""
     ringlog.create(ring_path, 65536)
@@ -117,6 +118,7 @@ say(handler.lost)
     assert {pid for pid, _, _ in words} == {str(application.pid)}
 
 
+@pytest.mark.once
 def test_a_stopped_writer_that_holds_the_lock(ring_path: str, spawn: Spawn) -> None:
     """Somebody else's session: our calls return all the same, and the loss is told when it is over."""
     holder = spawn(
@@ -183,6 +185,28 @@ def test_a_ring_that_can_not_be_made_yet(logger: logging.Logger, attach: Attach,
     assert told == handler.lost >= 2
     handler.close()
     ringlog.unlink(path)
+
+
+def test_no_slot_left(logger: logging.Logger, attach: Attach, ring_path: str) -> None:
+    """A ring takes 64 writers. Who comes later gets in when one leaves."""
+    writers = [ringlog.Writer(ring_path, capacity=65536) for _ in range(64)]
+    with pytest.raises(ringlog.WriterBusy):
+        attach()
+    handler: Any = attach(delay=True)
+    logger.info("lost")
+    logger.info("lost")
+    assert [type(error) for error in handler.failed] == [ringlog.WriterBusy]
+    for writer in writers:
+        writer.close()
+
+    def in_time() -> bool:
+        logger.info("in")
+        return bool(raw(ring_path))
+
+    eventually(in_time)
+    messages, told = split(received(ring_path))
+    assert messages == ["in"]
+    assert told == handler.lost >= 2
 
 
 def test_a_ring_that_is_removed_is_made_again(logger: logging.Logger, attach: Attach, ring_path: str) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from logging_support import LOGGER, Kept, received
 from processes import Child, eventually
 
@@ -116,6 +117,7 @@ def test_pickled_to_another_process(ring_path: str, spawn: Spawn) -> None:
     assert [record.getMessage() for record in received(ring_path)] == ["WARNING: this"]
 
 
+@pytest.mark.once
 def test_workers_that_are_killed_while_they_log(ring_path: str, spawn: Spawn) -> None:
     """The others go on; of each, all records that it was done with arrive, in order, none twice."""
     dice = random.Random(3)
@@ -123,7 +125,7 @@ def test_workers_that_are_killed_while_they_log(ring_path: str, spawn: Spawn) ->
     kept = Kept()
     said: dict[int, list[int]] = {}
     with RingListener(ring_path, kept):
-        for _ in range(3):
+        for _ in range(2):
             workers = [spawn(LOGGER + "attach(timeout=20)" + WORKER, ring_path) for _ in range(3)]
             for worker in workers:
                 assert worker.line() == "ready"
@@ -139,6 +141,7 @@ def test_workers_that_are_killed_while_they_log(ring_path: str, spawn: Spawn) ->
         assert len(messages) > said[pid][-1]
 
 
+@pytest.mark.once
 def test_a_listener_that_is_killed(ring_path: str, ring_folder: Path, spawn: Spawn) -> None:
     """The next one goes on where it was: nothing is missing, and a kill repeats one record at most."""
     dice = random.Random(5)
@@ -162,7 +165,7 @@ for k in range(6000):
         say("listens")
         listener.serve()
         """
-    for _ in range(5):
+    for _ in range(3):
         listener = spawn(listen, ring_path, out)
         assert listener.line() == "listens"
         grown = out.stat().st_size if out.exists() else 0
