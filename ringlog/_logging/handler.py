@@ -118,7 +118,10 @@ class RingHandler(logging.Handler):
             None,
         )
         record.lost = lost
-        return self.encode(record)
+        try:
+            return self.encode(record)
+        except Exception:  # a formatter that needs what only the application's records have
+            return forms.to_text(record.getMessage())
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = (self.level, self.formatter, self.filters, self.get_name())

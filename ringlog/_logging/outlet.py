@@ -161,7 +161,8 @@ class Outlet:
     def _put_slowly(self, data: bytes | None, patience: float) -> None:
         """Open the ring if need be, tell what was lost, and publish."""
         deadline = time.monotonic() + patience
-        if not self._turn.acquire(timeout=-1 if patience == math.inf else patience):
+        turn = self._turn  # a signal handler may fork: then the child comes back here, and has another one
+        if not turn.acquire(timeout=-1 if patience == math.inf else patience):
             self._count(data)
             return
         known = self._outage
@@ -175,7 +176,7 @@ class Outlet:
             if not known or not isinstance(error, Exception):
                 raise
         finally:
-            self._turn.release()
+            turn.release()
 
     def _write(self, data: bytes | None, deadline: float) -> None:
         for attempt in range(OPENINGS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -163,6 +164,54 @@ def test_a_loss_is_told_when_the_handler_is_closed(
             logger.info("fill")
     handler.close()
     assert received(ring_path)[-1].__dict__["lost"] == 1
+
+
+def test_a_formatter_that_can_not_format_the_notice(
+    logger: logging.Logger, attach: Attach, ring_path: str
+) -> None:
+    """It needs an attribute that only the application's records have: the notice goes without it."""
+    handler = attach(capacity=65536, timeout=0, form="text")
+    handler.setFormatter(logging.Formatter("%(user)s %(message)s"))
+    with ringlog.Reader(ring_path, start="oldest", lossless=True):
+        while not handler.lost:
+            logger.info("fill", extra={"user": "eve"})
+    handler.flush()
+    lost, pid = handler.lost, os.getpid()
+    assert raw(ring_path)[-1].startswith(b"%d log record of process %d lost" % (lost, pid))
+
+
+def test_forked_by_a_signal_handler_in_the_middle_of_a_call(ring_path: str, spawn: Spawn) -> None:
+    """The child comes back into the call, which is in a way that was the parent's."""
+    child = spawn(
+        LOGGER
+        + """
+handler = attach(capacity=65536, timeout=0)
+parent, pids = os.getpid(), []
+reader = ringlog.Reader(path, lossless=True)
+while not handler.lost:
+    logger.info("fill")
+reader.close()
+def forks(data):
+    if not pids:
+        pids.append(os.fork())  # as a signal's handler could, anywhere in there
+    return data
+notice = handler._outlet._notice
+handler._outlet._notice = lambda lost: forks(notice(lost))
+time.sleep(0.02)
+failed = []
+handler.handleError = lambda record: failed.append(sys.exc_info()[1])
+logger.info("both")
+logger.info("again")
+if os.getpid() != parent:
+    os._exit(len(failed))
+assert os.waitpid(pids[0], 0)[1] == 0 and not failed
+handler.close()
+""",
+        ring_path,
+    )
+    child.finish()
+    messages = [record.getMessage() for record in received(ring_path)]
+    assert messages.count("both") == messages.count("again") == 2
 
 
 def test_a_ring_that_can_not_be_made_yet(logger: logging.Logger, attach: Attach, ring_folder: Path) -> None:
