@@ -24,7 +24,7 @@ class RingHandler(logging.Handler):
     now.
 
     A record that could not be written in time is lost, counted in `lost`, and told in the stream by a warning
-    as soon as something can be written again. During such an outage calls hardly wait: 1 ms, each 10 ms.
+    as soon as something can be written again. During such an outage calls hardly wait: at most 1 ms, each 10 ms.
     `handleError` is called for the first one of an outage, and as always for records that can't be formatted
     or are too large. Threads that log at once may wait for each other, and so twice as long.
 

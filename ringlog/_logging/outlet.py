@@ -17,13 +17,13 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 
-from ringlog.errors import ClosedError, EventTooLarge, RingRemoved
+from ringlog.errors import ClosedError, EventTooLarge, RingFull, RingRemoved
 from ringlog.files import StrPath
 from ringlog.liveness import STUCK_AFTER
 from ringlog.ring import check_capacity
 from ringlog.writer import Writer, check_timeout
 
-OUTAGE_PATIENCE = 0.001  # seconds that a call waits during an outage
+OUTAGE_PATIENCE = 0.001  # seconds that a call waits during an outage, if it was the lock that was not free
 OUTAGE_PAUSE = 0.01  # seconds from one such try to the next: the calls between give up at once
 REOPEN_PAUSE = 0.25  # the same, if the ring can't be opened: making one may be much work for nothing
 OPEN_PATIENCE = 0.02  # seconds, at least, for others that attach at the same time: just forked workers do
@@ -69,6 +69,7 @@ class Outlet:
         self._smooth = False  # there is a writer, and nothing special to do
         self._outage = False
         self._next_try = 0.0
+        self._patience = OUTAGE_PATIENCE
         self._inside: set[int] = set()  # threads
         self._held: deque[bytes] = deque()  # what came up while its thread was inside
 
@@ -156,7 +157,7 @@ class Outlet:
         elif time.monotonic() < self._next_try:
             self._count()
         else:
-            self._put_slowly(data, min(OUTAGE_PATIENCE, self._timeout))
+            self._put_slowly(data, min(self._patience, self._timeout))
 
     def _put_slowly(self, data: bytes | None, patience: float) -> None:
         """Open the ring if need be, tell what was lost, and publish."""
@@ -218,6 +219,8 @@ class Outlet:
             writer, self._writer = self._writer, None
             if writer is not None:
                 _close(writer)
+        # Room is there or it is not, and on a busy machine who sleeps for 1 ms is back after 10.
+        self._patience = 0.0 if isinstance(error, RingFull) else OUTAGE_PATIENCE
         pause = REOPEN_PAUSE if self._writer is None else OUTAGE_PAUSE
         self._next_try = time.monotonic() + pause
         self._count(data)
