@@ -24,15 +24,15 @@ class RingHandler(logging.Handler):
     now.
 
     A record that could not be written in time is lost, counted in `lost`, and told in the stream by a warning
-    as soon as something can be written again. During such an outage calls hardly wait: at most 1 ms, each 10 ms.
-    `handleError` is called for the first one of an outage, and as always for records that can't be formatted
-    or are too large. Threads that log at once may wait for each other, and so twice as long.
+    as soon as something can be written again. During such an outage calls hardly wait: at most 1 ms, each
+    10 ms. `handleError` is called for the first one of an outage, and as always for records that can't be
+    formatted or are too large. Threads that log at once may wait for each other, and so twice as long.
 
-    A forked child opens the ring anew with its first record; a pickled copy (to a spawned process) too.
-    If the ring is removed, it is made again. What is logged while this thread is inside the handler (by a
-    signal handler, a finalizer) is written right behind. There is no handler lock: `emit` of a subclass
-    may be called by several threads at once. A ring takes 64 writers: processes that log, times their
-    handlers.
+    A forked child opens the ring anew with its first record, and a pickled copy (in a spawned process) too:
+    that call takes some milliseconds more. If the ring is removed, it is made again. What is logged while
+    this thread is inside the handler (by a signal handler, a finalizer) is written right behind. There is no
+    handler lock: `emit` of a subclass may be called by several threads at once. A ring takes 64 writers:
+    processes that log, times their handlers.
 
     Raises, unless delay is set, what Writer raises: OSError, NotARing, ValueError (another capacity; form,
     timeout), WriterBusy (64 writers are attached) and others.
