@@ -79,7 +79,7 @@ def log():
         logger.info("x" * 500)
 threads = [threading.Thread(target=log) for _ in range(3)]
 [thread.start() for thread in threads]
-for _ in range(30):
+for _ in range(15):
     pid = os.fork()
     if pid == 0:
         signal.alarm(15)
