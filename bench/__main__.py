@@ -22,8 +22,8 @@ VERBS = {
     "columns": "bench.columns",
     "frames": "bench.frames",
     "log": "bench.log",
-    "logging": "bench.logging_cost",
     "async_readers": "bench.async_readers",
+    "logging": "bench.logging_cost",
     "report": "bench.report",
 }
 
