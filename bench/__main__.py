@@ -25,6 +25,7 @@ VERBS = {
     "log_record": "bench.log_record",
     "log_size": "bench.log_size",
     "async_readers": "bench.async_readers",
+    "logging": "bench.logging_cost",
     "report": "bench.report",
 }
 

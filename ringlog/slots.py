@@ -76,9 +76,13 @@ def reader_slot(mapping: _core.Mapping, slot: int) -> ReaderSlot:
     return ReaderSlot(*mapping.reader_slot(slot))
 
 
-def claim_writer(mapping: _core.Mapping) -> tuple[int, int, _core.Lease]:
-    """Take a free or a dead writer's slot: its number, its new epoch, its lease. Raises WriterBusy."""
-    table = liveness.take_lease(mapping, _core.TABLE_LEASE)
+def claim_writer(mapping: _core.Mapping, patience: float | None) -> tuple[int, int, _core.Lease]:
+    """Take a free or a dead writer's slot: its number, its new epoch, its lease.
+
+    patience: seconds for a process that is stuck while it attaches; None: ten. Raises WriterBusy,
+    TimeoutError.
+    """
+    table = liveness.take_lease(mapping, _core.TABLE_LEASE, patience)
     try:
         for slot in range(_core.MAX_WRITERS):
             lease = mapping.lease(liveness.writer_offset(slot))

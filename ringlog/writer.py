@@ -41,6 +41,8 @@ class Writer(_core.Writer):
     ValueError (capacity, or sync on a file system in memory).
     """
 
+    _attach_patience: float | None = None  # seconds for another process that is stuck while it attaches
+
     def __init__(
         self,
         path: files.StrPath,
@@ -54,7 +56,7 @@ class Writer(_core.Writer):
             raise ValueError(f'lock must be "append" or "session", not {lock!r}')
         if capacity is not None:
             ring.check_capacity(capacity)
-        _check_timeout(timeout)
+        check_timeout(timeout)
         self._interval = durability.sync_interval(sync)
         self._arguments: dict[str, Any] = {
             "capacity": capacity,
@@ -69,7 +71,7 @@ class Writer(_core.Writer):
         self._mapping, access = self._open(capacity)
         try:
             self._semaphore = _open_semaphore(self._mapping, access)
-            self._slot, self._epoch, self._lease = slots.claim_writer(self._mapping)
+            self._slot, self._epoch, self._lease = slots.claim_writer(self._mapping, self._attach_patience)
         except BaseException:
             del self._mapping
             raise
@@ -297,7 +299,7 @@ def _reopen(kind: type[Writer], path: str, arguments: dict[str, Any]) -> Writer:
     return kind(path, **arguments)
 
 
-def _check_timeout(timeout: object) -> None:
+def check_timeout(timeout: object) -> None:
     """Before anything is made. NaN is not 0 or more either."""
     if timeout is None:
         return

@@ -222,6 +222,15 @@ static PyObject *writer_stop(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
     Py_RETURN_NONE;
 }
 
+/* For the calls that begin from now on. */
+static PyObject *writer_set_timeout(WriterObject *self, PyObject *seconds) {
+    int64_t timeout = rl_parse_timeout(seconds);
+    if (timeout == -2)
+        return NULL;
+    self->timeout = timeout;
+    Py_RETURN_NONE;
+}
+
 static PyObject *writer_timeout(WriterObject *self, void *Py_UNUSED(closure)) {
     if (self->timeout < 0)
         Py_RETURN_NONE;
@@ -280,6 +289,7 @@ static PyMethodDef writer_methods[] = {
     {"_attach", (PyCFunction)writer_attach, METH_VARARGS, NULL},
     {"_detach", (PyCFunction)rl_writer_detach, METH_NOARGS, NULL},
     {"_set_semaphore", (PyCFunction)writer_set_semaphore, METH_O, NULL},
+    {"_set_timeout", (PyCFunction)writer_set_timeout, METH_O, NULL},
     {"_lock_wait", (PyCFunction)writer_lock_wait, METH_O, NULL},
     {"_owner", (PyCFunction)writer_owner, METH_NOARGS, NULL},
     {"_contend", (PyCFunction)writer_contend, METH_O, NULL},

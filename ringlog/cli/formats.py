@@ -65,6 +65,27 @@ def _hex_line(data: bytes, at: int) -> str:
     return f"{at:08x}  {left:<23}  {right:<23}  |{row.translate(_SHOWN).decode('ascii')}|\n"
 
 
+def log_lines() -> Format:
+    """What `ringlog.logging` writes: a line about each record, its traceback below; text as it is."""
+    from ringlog._logging import forms  # not for the other formats
+
+    def join(events: Sequence[ringlog.Event]) -> bytes:
+        lines = []
+        for event in events:
+            record = forms.from_event(event.data, event.timestamp)
+            if getattr(record, "is_text", False):
+                lines.append(event.data)
+                continue
+            who = f"{record.name}[{record.process}]" if record.process else record.name
+            when = iso_time(int(record.created * 1e6) * 1000)[:-4]
+            text = f"{when}Z {record.levelname} {who}: {record.getMessage()}"
+            below = [part for part in (record.exc_text, record.stack_info) if part]
+            lines.append(forms.to_text("\n".join((text, *map(str, below)))))
+        return b"\n".join(lines) + b"\n" if lines else b""
+
+    return join
+
+
 def iso_time(nanoseconds: int) -> str:
     """``2026-01-31T14:00:00.000000001Z``."""
     seconds, fraction = divmod(nanoseconds, 1_000_000_000)

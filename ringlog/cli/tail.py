@@ -24,10 +24,11 @@ LOOK_AROUND = 0.5  # seconds between looks at whether anybody still reads our ou
     "-o",
     "--format",
     "style",
-    type=click.Choice(["raw", "json", "hex"]),
+    type=click.Choice(["raw", "json", "hex", "log"]),
     default="raw",
     show_default=True,
-    help="raw: the data and a newline. json: one object a line. hex: as hexdump -C.",
+    help="raw: the data and a newline. json: one object a line. hex: as hexdump -C. log: the log records of "
+    "ringlog.logging as lines for people.",
 )
 @click.option("-0", "--print0", is_flag=True, help="Raw: end each event with a NUL, not a newline.")
 @click.option("--no-newline", is_flag=True, help="Raw: end events with nothing.")
@@ -93,6 +94,8 @@ def command(
         form: formats.Format = formats.as_json
     elif style == "hex":
         form = formats.hex_dump(has_colours(STDOUT))
+    elif style == "log":
+        form = formats.log_lines()
     else:
         form = formats.raw(b"\0" if print0 else b"" if no_newline else b"\n")
     if start is None:

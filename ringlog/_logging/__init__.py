@@ -1,0 +1,1 @@
+"""What `ringlog.logging` is made of. Use that."""
