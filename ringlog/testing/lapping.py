@@ -26,9 +26,10 @@ def force_overrun(
     its `first` to its `last`. For a ring it is all that was there. If a reader has read everything (or the
     ring is empty), one event of `data` is published first, to be lost.
 
-    writer: through which to do it; needed only if a `lock="session"` writer has the ring open. Blocks for the
-    lock, at most 20 seconds without `writer`. Raises RingFull, with nothing lost, if a lossless reader is
-    behind: the writer waits for those, so they are never lapped. ValueError: the reader is itself lossless.
+    writer: through which to do it; needed only if a `lock="session"` writer has the ring open. Blocks for
+    the lock, at most 20 seconds without `writer`. Raises RingFull, with nothing lost, if a lossless reader
+    has not finished everything yet (that one event of `data` included): the writer waits for those, so they
+    are never lapped. ValueError: the reader is itself lossless.
     """
     if isinstance(target, Reader) and target._claim is not None:
         raise ValueError(
