@@ -1,16 +1,15 @@
 // reader.cpp: follow a ring and print each event as a line, until the stream ends.
 //
-//     reader [--lossless] [--oldest] [--skip SECONDS] RING
+//     reader [--lossless] [--oldest] RING
 //
-// --skip: be slow once, before the first event. What was lost is told on standard error.
-#include <chrono>
+// --lossless: the writer waits for us. --oldest: begin with what is there already. What was lost is told on standard
+// error, as is "ready" once nothing that comes can be missed unnoticed.
 #include <cstring>
 #include <iostream>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include "ring_file.h"
 
@@ -41,12 +40,11 @@ class Reader {
     std::unique_ptr<ring_reader, Close> reader_;
 };
 
-int follow(const char *path, int flags, double pause) {
+int follow(const char *path, int flags) {
     Reader reader(path, flags);
     ring_event event{};
     bool lost = false;
     std::cerr << "ready" << std::endl;
-    std::this_thread::sleep_for(std::chrono::duration<double>(pause));
     while (reader.next(event, lost)) {
         if (lost)
             std::cerr << "lost " << event.lost << " from " << event.sequence << std::endl;
@@ -60,7 +58,6 @@ int follow(const char *path, int flags, double pause) {
 
 int main(int argc, char **argv) {
     int flags = 0, at = 1;
-    double pause = 0;
     std::ios::sync_with_stdio(false);
     for (; at < argc && argv[at][0] == '-'; at++) {
         const std::string_view option = argv[at];
@@ -68,8 +65,6 @@ int main(int argc, char **argv) {
             flags |= RING_LOSSLESS;
         else if (option == "--oldest")
             flags |= RING_OLDEST;
-        else if (option == "--skip" && at + 1 < argc)
-            pause = std::stod(argv[++at]);
         else
             break;
     }
@@ -78,7 +73,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     try {
-        return follow(argv[at], flags, pause);
+        return follow(argv[at], flags);
     } catch (const std::exception &error) {
         std::cerr << "reader: " << error.what() << '\n';
         return 1;

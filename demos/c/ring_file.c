@@ -157,7 +157,7 @@ void ring_semaphore_close(ring_writer *w) {
 
 int ring_reader_open(ring_reader **out, const char *path, int flags) {
     ring_reader *r = calloc(1, sizeof *r);
-    rl_place place;
+    rl_place place = {0, 0};
     if (!r)
         return -ENOMEM;
     r->announce = 1;

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 pytest_plugins = "pytester"
+CACHE = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")  # pytester moves the home directory
 
 
 def test_a_ring_for_each_test_and_nothing_afterwards(pytester: pytest.Pytester) -> None:
@@ -80,7 +82,10 @@ def test_the_fixtures_say_what_they_are(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.once
-def test_writers_of_a_test_module_are_killed(pytester: pytest.Pytester) -> None:
+def test_writers_of_a_test_module_are_killed(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", CACHE)
     pytester.makepyfile("""
         import pytest, ringlog
         from ringlog.testing import PointNotReached, kill_writer_at
