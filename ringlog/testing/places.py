@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,16 +68,22 @@ def _held(parent: Path) -> Iterator[None]:
             continue  # the last one to leave has just removed it
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            held = os.fstat(lock)
-            if held.st_uid != os.geteuid():
+            if os.fstat(lock).st_uid != os.geteuid():
                 raise PermissionError(f"{parent} is another user's")
-            with contextlib.suppress(FileNotFoundError):
-                named = os.stat(parent, follow_symlinks=False)
-                if stat.S_ISDIR(named.st_mode) and named.st_ino == held.st_ino:
-                    yield
-                    return
+            if _still_named(lock, parent):
+                yield
+                return
         finally:
             os.close(lock)
+
+
+def _still_named(lock: int, parent: Path) -> bool:
+    """While we waited for its lock the folder may have been removed, and another made."""
+    try:
+        named = os.stat(parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return named.st_ino == os.fstat(lock).st_ino
 
 
 def _remove_abandoned(parent: Path) -> None:

@@ -104,6 +104,16 @@ def test_many_processes_at_once_leave_nothing(spawn: Spawn) -> None:
         eventually(lambda path=path: not path.exists())
 
 
+def test_an_error_while_it_is_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_options: object) -> str:
+        raise FileNotFoundError("somebody removed it")
+
+    monkeypatch.setattr("ringlog.testing.places.MEMORY", tmp_path)
+    monkeypatch.setattr("tempfile.mkdtemp", fail)
+    with pytest.raises(FileNotFoundError, match="somebody"):
+        TemporaryRing()
+
+
 def test_where_memory_can_not_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ringlog.testing.places.MEMORY", tmp_path / "missing")
     with TemporaryRing(fallback=tmp_path) as ring, ring.writer() as writer:
