@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import posix_ipc
 import pytest
 from processes import GENEROUS, NOBODY, Child, eventually
 
 import ringlog
 from ringlog.liveness import seen_as
+from ringlog.lock import semaphore_name
 from ringlog.slots import writer_slot
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -146,6 +148,47 @@ def test_many_writers_take_turns(start: Start, ring_path: str) -> None:
     assert ringlog.verify(ring_path).ok
 
 
+def lose(name: str) -> None:
+    posix_ipc.unlink_semaphore(name)
+
+
+def empty(name: str) -> None:
+    semaphore = posix_ipc.Semaphore(name)
+    semaphore.acquire(0)
+    semaphore.close()
+
+
+def overfill(name: str) -> None:
+    semaphore = posix_ipc.Semaphore(name)
+    for _ in range(300):
+        semaphore.release()
+    semaphore.close()
+
+
+@pytest.mark.parametrize("spoil", [lose, empty, overfill])
+def test_whatever_becomes_of_the_semaphore(
+    start: Start, ring_path: str, spoil: Callable[[str], None]
+) -> None:
+    with ringlog.Writer(ring_path, capacity=1 << 20, timeout=GENEROUS) as writer:
+        early = start("writer", ring_path)
+        feed(early, b"first\n", end=False)
+        eventually(lambda: ringlog.info(ring_path).event_count)
+        spoil(semaphore_name(Path(ring_path).read_bytes()[144:160]))
+        late = start("writer", ring_path)
+        for k, process in enumerate((early, late)):
+            feed(process, b"".join(b"%d %d\n" % (k, n) for n in range(2000)))
+        for n in range(2000):
+            writer.append(b"2 %d" % n)
+        finish(early)
+        finish(late)
+    with ringlog.Reader(ring_path, start=1) as reader:
+        events = [tuple(map(int, event.data.split())) for event in reader.read_many(10_000)]
+    assert sorted(events) == [(who, n) for who in range(3) for n in range(2000)]
+    for who in range(3):
+        assert [n for each, n in events if each == who] == list(range(2000))
+    assert ringlog.verify(ring_path).ok
+
+
 # ---- killed ----
 
 
@@ -242,6 +285,22 @@ def test_a_lapped_cpp_reader_says_exactly_what_it_lost(start: Start, ring_path: 
         said, errors = finish(reader)
     assert errors == f"lost {tail} from 0\n"
     assert said == b"".join(line + b"\n" for line in sent[tail:])
+
+
+def test_one_that_is_lapped_again_and_again_misses_nothing_else(start: Start, ring_path: str) -> None:
+    with ringlog.Writer(ring_path, capacity=CAPACITY, timeout=GENEROUS) as writer:
+        reader = start("reader", ring_path)
+        ready(reader)
+        for first in range(0, 200_000, 100):
+            writer.append_many([b"%d" % k for k in range(first, first + 100)])
+        writer.end()
+        said, errors = finish(reader)
+    expected = list(range(200_000))
+    for line in reversed(errors.splitlines()):
+        _, count, _, first = line.split()
+        del expected[int(first) : int(first) + int(count)]
+    assert errors
+    assert [int(line) for line in said.split()] == expected
 
 
 def test_a_removed_ring(start: Start, ring_path: str) -> None:
