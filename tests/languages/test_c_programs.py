@@ -291,7 +291,10 @@ def test_one_that_is_lapped_again_and_again_misses_nothing_else(start: Start, ri
     with ringlog.Writer(ring_path, capacity=CAPACITY, timeout=GENEROUS) as writer:
         reader = start("reader", ring_path)
         ready(reader)
+        reader.send_signal(signal.SIGSTOP)  # once for sure
         for first in range(0, 200_000, 100):
+            if first == 20_000:
+                reader.send_signal(signal.SIGCONT)
             writer.append_many([b"%d" % k for k in range(first, first + 100)])
         writer.end()
         said, errors = finish(reader)
