@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -31,6 +32,14 @@ def built() -> Iterator[Path]:
         pytest.skip(f"not there: {', '.join(lacking) or PROGRAMS}")
     folder = Path(tempfile.mkdtemp(prefix="ringlog-languages-"))
     folder.chmod(0o755)  # another user runs them, too
+    try:
+        build(folder)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def build(folder: Path) -> None:
     make = ["make", "-s", "-j4", "-C", str(PROGRAMS), f"PYTHON={sys.executable}"]
     strict = "-O1 -g -Wpedantic -Werror"
     run([*make, f"OUT={folder}", f"CFLAGS={strict}", f"CXXFLAGS={strict}"])
@@ -50,10 +59,31 @@ def built() -> Iterator[Path]:
     ]
     source = [str(HERE / "doomed.c"), str(native / "points.c"), *ours, *below]
     run(["cc", *flags, *places, *source, "-o", str(folder / "doomed")])
-    yield folder
-    shutil.rmtree(folder)
 
 
 def run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def start(built: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start one of the programs; what still runs after the test is killed."""
+    running: list[subprocess.Popen[bytes]] = []
+    outputs: dict[int, BinaryIO] = {}
+
+    def begin(name: str, *arguments: object, user: int | None = None) -> subprocess.Popen[bytes]:
+        command = [str(built / name), *map(str, arguments)]
+        output = tempfile.TemporaryFile()  # noqa: SIM115  # not a pipe: it would be full before anybody reads it
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, user=user, stdin=pipe, stdout=output, stderr=pipe)
+        running.append(process)
+        outputs[process.pid] = output
+        process.output = output  # type: ignore[attr-defined]
+        return process
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.communicate()
+        outputs[process.pid].close()
