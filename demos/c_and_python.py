@@ -20,14 +20,12 @@ EVENTS = 200_000
 
 
 def missing() -> list[str]:
-    tools = ("make", os.environ.get("CC", "cc").split()[0], os.environ.get("CXX", "c++").split()[0])
-    return [tool for tool in tools if shutil.which(tool) is None]
+    return [tool for tool in ("make", "cc", "c++") if shutil.which(tool) is None]
 
 
 def show(what: str, seconds: float, sent: str, arrived: str) -> bool:
     verdict = "the same" if sent == arrived else "NOT THE SAME"
-    rate = EVENTS / seconds / 1e6
-    print(f"{what}: {EVENTS:,} events, {rate:.2f} million/s, SHA-256 {arrived[:16]}... {verdict}")
+    print(f"{what}: {EVENTS / seconds / 1e6:.2f} million events/s, SHA-256 {arrived[:16]}... {verdict}")
     return sent == arrived
 
 
