@@ -105,6 +105,7 @@ void rl_writer_dealloc(WriterObject *);
 int rl_writer_traverse(WriterObject *, visitproc, void *);
 PyObject *rl_writer_detach(WriterObject *, PyObject *);
 PyObject *rl_writer_with_lock(WriterObject *, PyObject *);
+PyObject *rl_writer_drop_window(WriterObject *, PyObject *); /* writer_room.c */
 extern PyGetSetDef rl_writer_states[];
 PyObject *rl_writer_append(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_writer_append_many(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);

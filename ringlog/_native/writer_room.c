@@ -118,3 +118,29 @@ int rl_writer_make_room(WriterObject *self, rl_append *a, int64_t bytes, int64_t
     }
     return 1;
 }
+
+/* Let go of everything that is published, as a writer does that has run once around the ring: with the lock held, the
+ * tail goes to the head. Nothing is overwritten; who has not read it yet is told that it was. For tests of readers.
+ * The slot of a lossless reader that is behind and stands in the way, or -1. */
+PyObject *rl_writer_drop_window(WriterObject *self, PyObject *Py_UNUSED(ignored)) {
+    rl_append a;
+    if (!rl_writer_usable(self))
+        return NULL;
+    if (!rl_owner_is(self->ring.header, self->me) || self->mapping->map.segment)
+        return PyErr_Format(PyExc_ValueError, "only for who holds the lock of a ring");
+    if (rl_append_begin(&self->ring, &a) != RL_OK)
+        return rl_writer_raise(self, "_corrupt"), NULL;
+    rl_place want = {a.position, a.sequence};
+    rl_room_announce(&self->ring, want);
+    int slot = rl_room_blocker(&self->ring, want.position);
+    if (slot >= 0) {
+        rl_room_withdraw(&self->ring);
+        return PyLong_FromLong(slot);
+    }
+    if (!self->mapping->map.in_memory && !rl_writer_protect_commit(self, &a, want)) {
+        rl_room_withdraw(&self->ring);
+        return NULL;
+    }
+    rl_room_take(&self->ring, want);
+    return PyLong_FromLong(-1);
+}

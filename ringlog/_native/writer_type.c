@@ -297,6 +297,7 @@ static PyMethodDef writer_methods[] = {
     {"_with_lock", (PyCFunction)rl_writer_with_lock, METH_O, NULL},
     {"_begin_session", (PyCFunction)writer_begin_session, METH_NOARGS, NULL},
     {"_commit", (PyCFunction)writer_commit, METH_NOARGS, NULL},
+    {"_drop_window", (PyCFunction)rl_writer_drop_window, METH_NOARGS, NULL},
     {"_stop", (PyCFunction)writer_stop, METH_NOARGS, NULL},
     {"_set_ended", (PyCFunction)writer_set_ended, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

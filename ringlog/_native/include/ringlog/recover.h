@@ -24,7 +24,7 @@
  * kill can cause. */
 static inline rl_status rl_recover(const rl_ring *ring) {
     rl_header *h = ring->header;
-    rl_place head, tail, last;
+    rl_place head, tail, last = {0, 0}; /* set by what says RL_OK, which not every compiler can see */
     if (rl_ends(ring, &tail, &head) != RL_OK)
         return RL_CORRUPT;
     RL_POINT(recover_begun);
