@@ -11,7 +11,7 @@ from ringlog import doctor
 from ringlog.cli import output
 from ringlog.cli.doctor_report import Attempt, Report, as_dict, plain, show
 from ringlog.cli.errors import ExitCode, explain
-from ringlog.cli.manual import manual
+from ringlog.cli.manual import RING_CODES, manual
 from ringlog.cli.values import RING, Seconds
 
 EVERYWHERE = "/dev/shm"
@@ -25,7 +25,7 @@ EVERYWHERE = "/dev/shm"
         ("ringlog doctor --dry-run", "and what --fix would do"),
         ("ringlog doctor /dev/shm/ticks --between 5", "one ring, watched for longer"),
         ("ringlog doctor --json | jq .rings[].verdict", "for programs"),
-        codes=(ExitCode.DONE, ExitCode.FAILED, ExitCode.NO_RING, ExitCode.REFUSED),
+        codes=RING_CODES,
         meanings={
             ExitCode.DONE: "no problem, though there may be notes",
             ExitCode.FAILED: "problems are left",

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from ringlog.cli.errors import MEANINGS, ExitCode
 
 ALWAYS = (ExitCode.USAGE, ExitCode.INTERRUPTED, ExitCode.CLOSED_PIPE, ExitCode.TERMINATED)
+RING_CODES = (ExitCode.DONE, ExitCode.FAILED, ExitCode.NO_RING, ExitCode.REFUSED)  # of whoever opens a ring
+DATA_CODES = (*RING_CODES, ExitCode.BAD_DATA)  # and reads or writes events
 _PLAIN = {ExitCode.DONE: "done", ExitCode.FAILED: "failed for a reason that is not below"}
 _WIDTH = 46  # columns of a command, beside which its remark still fits into a terminal of 80
 

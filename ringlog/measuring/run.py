@@ -158,7 +158,8 @@ def _throughput(
         end, wrong = _answer(control)
         if wrong:
             raise RinglogError(f"{THROUGHPUT[name]}: {wrong} of {count} messages were wrong")
-        return count / ((end - start) / 1e9)
+        rate: float = count / ((end - start) / 1e9)
+        return rate
 
     contestants = [(name, size) for size in SIZES for name in THROUGHPUT]
     each = seconds / len(contestants) / ROUNDS
@@ -189,6 +190,7 @@ def _latency(
     seconds: float,
     told: Callable[[str], None],
 ) -> list[Latency]:
+    send: dict[str, Callable[[bytes], object]]
     send = {"spinning": spinning.append, "woken": woken.append, "pipe": data.send_bytes}
     names = [name for name in LATENCY if name != "spinning" or len(os.sched_getaffinity(0)) > 1]
     count = max(20, int(seconds / len(names) / ROUNDS / INTERVAL))
