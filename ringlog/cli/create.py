@@ -77,7 +77,7 @@ def command(
                 raise Failure(f"{path}: this file system takes no new files", ExitCode.REFUSED) from None
             raise
     if as_json:
-        made = {"path": path, "done": done, "capacity": info.capacity, "stream_id": info.stream_id}
-        return print_json(made)
-    line = f": {done}, {size_text(info.capacity)}, stream {info.stream_id}\n"
-    return Output().write(os.fsencode(path) + line.encode())
+        print_json({"path": path, "done": done, "capacity": info.capacity, "stream_id": info.stream_id})
+    else:
+        line = f": {done}, {size_text(info.capacity)}, stream {info.stream_id}\n"
+        Output().write(os.fsencode(path) + line.encode())

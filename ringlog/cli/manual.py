@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ringlog.cli.errors import MEANINGS, ExitCode
 
@@ -10,7 +10,7 @@ ALWAYS = (ExitCode.USAGE, ExitCode.INTERRUPTED, ExitCode.CLOSED_PIPE, ExitCode.T
 RING_CODES = (ExitCode.DONE, ExitCode.FAILED, ExitCode.NO_RING, ExitCode.REFUSED)  # of whoever opens a ring
 DATA_CODES = (*RING_CODES, ExitCode.BAD_DATA)  # and reads or writes events
 _PLAIN = {ExitCode.DONE: "done", ExitCode.FAILED: "failed for a reason that is not below"}
-_WIDTH = 46  # columns of a command, beside which its remark still fits into a terminal of 80
+_WIDTH = 70  # columns of an example and its remark, so that help fits into a terminal of 80
 
 
 def manual(
@@ -23,13 +23,16 @@ def manual(
     return "\n\n".join((_examples(examples), _codes(codes, meanings or {})))
 
 
-def _examples(examples: Iterable[tuple[str, str]]) -> str:
+def _examples(examples: Sequence[tuple[str, str]]) -> str:
+    """In two columns, or one below the other where one is too long."""
+    width = max(len(command) for command, _ in examples)
+    beside = all(width + len(remark) <= _WIDTH for _, remark in examples)
     lines = ["\b", "Examples:"]
     for command, remark in examples:
         if not remark:
             lines.append(f"  {command}")
-        elif len(command) <= _WIDTH and len(remark) <= 28:
-            lines.append(f"  {command:<{_WIDTH}}  # {remark}")
+        elif beside:
+            lines.append(f"  {command:<{width}}  # {remark}")
         else:
             lines += [f"  # {remark}", f"  {command}"]
     return "\n".join(lines)

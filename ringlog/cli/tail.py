@@ -25,7 +25,7 @@ LOOK_AROUND = 0.5  # seconds between looks at whether anybody still reads our ou
     epilog=manual(
         ("ringlog tail /dev/shm/ticks", "from the next event on"),
         ("ringlog tail /dev/shm/ticks --from -10 --no-follow", "the newest ten"),
-        ("ringlog tail /dev/shm/ticks --from 5m --json", "five minutes back, as JSON"),
+        ("ringlog tail /dev/shm/ticks --from -5m --json", "five minutes back, as JSON"),
         ("ringlog tail /dev/shm/jobs --name billing", "go on where it left off"),
         ("ringlog tail /dev/shm/ticks --wait 60 --count 1", "wait for the ring, too"),
         codes=(*DATA_CODES, ExitCode.WAITED),

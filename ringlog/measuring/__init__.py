@@ -1,5 +1,4 @@
-"""A short, honest measurement of this machine, for `ringlog bench`: two processes, and a yardstick in the same
-run.
+"""A short, honest measurement of this machine, for `ringlog bench`, with a yardstick in the same run.
 
 One process sends, another receives and compares every byte. Contestants take turns, round by round, so that
 what else happens on the machine meets all of them. The repository's `bench` folder has the thorough ones.
