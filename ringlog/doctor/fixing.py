@@ -35,10 +35,12 @@ class Fix:
 
 def fixes(findings: Iterable[Finding]) -> list[Fix]:
     """What can be done about these findings, in the order in which it should be done."""
+    findings = list(findings)
+    restarted = {finding.path for finding in findings if finding.check == "restarted"}
     found: dict[tuple[str, str], Fix] = {}
     for finding in findings:
         make = _MAKERS.get(finding.check)
-        if make is not None:
+        if make is not None and not (make is _take_lock_once and finding.path in restarted):
             text, do = make(finding)
             found.setdefault((finding.path, text), Fix(finding.check, finding.path, text, do))
     return sorted(found.values(), key=lambda fix: _ORDER.index(fix.check))
@@ -77,7 +79,8 @@ def _take_lock_once(finding: Finding) -> Step:
         if files.outlived_its_boot(mapping):
             raise RinglogError("the machine has restarted since: ringlog repair says what that means")
         with Writer(path, timeout=PATIENCE) as writer:
-            writer._with_lock(lambda: None)  # puts in order what the dead left, and the semaphore's tokens
+            # Getting the lock puts in order what the dead left; who has it may take out surplus tokens.
+            writer._with_lock(writer._semaphore.drain)
         return "took the write lock and gave it back, in order"
 
     return "take the write lock once, as the next writer does, and publish nothing", do
