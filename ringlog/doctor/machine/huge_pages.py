@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from ringlog.doctor.finding import Finding
 from ringlog.doctor.machine.surroundings import Surroundings
-from ringlog.words import count
 
 WORTH = 64 << 20  # bytes of a ring from which on small pages are felt: beyond what translation caches reach
 _SETTING = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
@@ -41,8 +40,8 @@ def huge_pages(seen: Surroundings) -> Iterator[Finding]:
             point,
             "no-huge-pages",
             "note",
-            f"{text}: {count(len(large), 'large ring')} here need many small ones, and opening them and "
-            "jumping about in them takes longer",
+            f"{text}: large rings here ({len(large)}) are many small pages, and opening them and jumping "
+            "about in them takes longer",
             advice,
             {"shmem_enabled": setting, "huge": option, "paths": [file.path for file in large]},
         )
