@@ -1,15 +1,16 @@
-"""What `ringlog doctor` shows of one healthy ring, a reader that lags, one that is stopped, and a dead writer.
+"""What `ringlog doctor` shows of a healthy ring, a reader that lags, one that is stopped, and a dead writer.
 
     python tests/doctor/doctor_screen.py    # writes docs/screens/doctor.txt
 
-Real processes, a real terminal; then pids, times and counts, which are others each time, are made the same, and
-lines are broken at 80 columns. A second screen shows a machine where everything is wrong: that one is planted.
+Real processes, a real terminal; then pids, times and counts, which are others each time, are made the same,
+and lines are broken at 80 columns. A second screen shows a machine where everything is wrong: it is planted.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import sys
 import tempfile
 import textwrap
@@ -18,7 +19,8 @@ from pathlib import Path
 
 import pexpect
 
-sys.path[:0] = [str(Path(__file__).parent.parent / name) for name in ("", "cli", "doctor")]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
 from cli_command import COMMAND, environment
 from planted_machine import GIB, MIB, ROOT_MOUNT, SHM_MOUNT, healthy, ring
@@ -32,8 +34,19 @@ from ringlog.doctor.machine import Surroundings
 SCREEN = Path(__file__).parents[2] / "docs/screens/doctor.txt"
 WIDTH = 80
 WIDE = 1000
-HEALTHY_WRITER = "w = ringlog.Writer(path); w.append(b'price 1')\nsay('ready')\ntime.sleep(300)"
-HEALTHY_READER = "r = ringlog.Reader(path, name='billing', start='oldest')\nr.read()\nr.commit()\nsay('ready')\ntime.sleep(300)"
+HEALTHY_WRITER = """
+w = ringlog.Writer(path)
+w.append(b"price 1")
+say("ready")
+time.sleep(300)
+"""
+HEALTHY_READER = """
+r = ringlog.Reader(path, name="billing", start="oldest")
+r.read()
+r.commit()
+say("ready")
+time.sleep(300)
+"""
 LAGGING = """
 r = ringlog.Reader(path, lossless=True, name="charts", start="oldest")
 say("ready")
@@ -47,9 +60,11 @@ say("ready")
 while True:
     w.append(bytes(1000))
 """
-STOPPED = (
-    "r = ringlog.Reader(path, lossless=True, name='alerts', start='oldest')\nsay('ready')\ntime.sleep(300)"
-)
+STOPPED = """
+r = ringlog.Reader(path, lossless=True, name="alerts", start="oldest")
+say("ready")
+time.sleep(300)
+"""
 FULL = """
 import contextlib
 w = ringlog.Writer(path, timeout=0)
@@ -58,7 +73,12 @@ with contextlib.suppress(ringlog.RingFull):
         w.append(bytes(1000))
 w.close()
 """
-DEAD = "w = ringlog.Writer(path, lock='session'); w.append(b'half a day of prices')\nsay('ready')\ntime.sleep(300)"
+DEAD = """
+w = ringlog.Writer(path, lock="session")
+w.append(b"half a day of prices")
+say("ready")
+time.sleep(300)
+"""
 
 
 @contextlib.contextmanager
@@ -81,7 +101,7 @@ def rings(folder: Path) -> Iterator[dict[int, int]]:
         stopped = start("stopped", STOPPED)
         children.append(Child(FULL, folder / "stopped"))
         children[-1].finish()
-        stopped.signal(19)
+        stopped.signal(signal.SIGSTOP)
         dead = start("dead", DEAD)
         dead.kill()
         eventually(lambda: (seen := liveness.sighted(stopped.pid)) and seen.state == "T")
