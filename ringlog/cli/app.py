@@ -90,7 +90,8 @@ def app() -> None:
       ringlog tail /dev/shm/ticks                     # in one terminal
       journalctl -f | ringlog write /dev/shm/ticks    # in another
 
-    A ring is a file, best kept in /dev/shm; PATH is where it is.
+    A ring is a file, best kept in /dev/shm; PATH is where it is. Every verb has examples and its exit codes
+    in its own help: ringlog tail --help, or ringlog help tail. When something is stuck: ringlog doctor.
     """
 
 

@@ -44,11 +44,11 @@ class Report:
 
     rings: list[tuple[doctor.Examination, list[doctor.Finding]]] = field(default_factory=list)
     leftovers: list[doctor.Finding] = field(default_factory=list)
-    machine: list[doctor.Finding] = field(default_factory=list)
+    machine: list[doctor.Finding] | None = None  # None: nobody asked
     attempts: list[Attempt] = field(default_factory=list)
 
     def findings(self) -> list[doctor.Finding]:
-        return [*(one for _, found in self.rings for one in found), *self.leftovers, *self.machine]
+        return [*(one for _, found in self.rings for one in found), *self.leftovers, *(self.machine or [])]
 
     def problems_left(self) -> int:
         """How many problems nothing was done about."""
@@ -61,7 +61,7 @@ class Report:
         for seen, found in self.rings:
             yield seen.path, people(seen), found
         places: dict[str, list[doctor.Finding]] = {}
-        for finding in self.leftovers + self.machine:
+        for finding in [*self.leftovers, *(self.machine or [])]:
             places.setdefault(finding.path, []).append(finding)
         for place, found in places.items():
             yield place, [], found
@@ -104,7 +104,7 @@ def as_dict(report: Report) -> dict[str, Any]:
             for seen, found in report.rings
         ],
         "leftovers": [dataclasses.asdict(one) for one in report.leftovers],
-        "machine": [dataclasses.asdict(one) for one in report.machine],
+        "machine": None if report.machine is None else [dataclasses.asdict(one) for one in report.machine],
         "fixes": [
             {
                 "check": one.fix.check,

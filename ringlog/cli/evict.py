@@ -10,7 +10,7 @@ import click
 from ringlog import eviction
 from ringlog.cli import output
 from ringlog.cli.errors import ExitCode, Failure, explained
-from ringlog.cli.manual import RING_CODES, manual
+from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.people import evidence, who
 from ringlog.cli.values import RING
 
@@ -22,7 +22,7 @@ from ringlog.cli.values import RING
         ("ringlog evict /dev/shm/ticks --writer", "asks first"),
         ("ringlog evict /dev/shm/ticks --reader billing", "by name, or by pid"),
         ("ringlog evict /dev/shm/ticks --reader 4711 --yes", "without asking"),
-        codes=(*RING_CODES, ExitCode.WAITED),
+        codes=(*DATA_CODES, ExitCode.WAITED),
     ),
 )
 @click.argument("path", type=RING)

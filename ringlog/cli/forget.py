@@ -6,7 +6,7 @@ import click
 
 import ringlog
 from ringlog.cli.errors import ExitCode, Failure, explained
-from ringlog.cli.manual import RING_CODES, manual
+from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.output import json_option, print_json
 from ringlog.cli.values import RING
 
@@ -17,7 +17,7 @@ from ringlog.cli.values import RING
     epilog=manual(
         ("ringlog forget /dev/shm/ticks billing", ""),
         ("ringlog info /dev/shm/ticks", "which names there are"),
-        codes=(*RING_CODES, ExitCode.WAITED),
+        codes=(*DATA_CODES, ExitCode.WAITED),
     ),
 )
 @click.argument("path", type=RING)

@@ -61,11 +61,23 @@ def _remove_leftovers(finding: Finding) -> Step:
         removed = 0
         for path in unused_among(paths):  # somebody may have opened one since
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+                _unlink_there(path)
                 removed += 1
         return f"removed {count(removed, 'file')}"
 
     return f"remove {what} ({KINDS[finding.check]}): {shown}", do
+
+
+def _unlink_there(path: str) -> None:
+    """Remove a file whose path had no links in it, unless another user has put one there since."""
+    place, name = os.path.split(path)
+    folder = os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if os.readlink(f"/proc/self/fd/{folder}") != place:
+            raise RinglogError(f"{path} is not where it was: nothing was done")
+        os.unlink(name, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 # ---- rings ----

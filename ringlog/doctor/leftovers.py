@@ -36,15 +36,16 @@ def leftovers(folder: str, rings: Iterable[str]) -> Iterator[Finding]:
     """Semaphores whose ring is not among these, and, here or in a folder below, files that were to become
     rings or parts of logs; older than a minute, and nobody has them open.
 
-    A finding a kind; its evidence names the files.
+    A finding a kind; its evidence names the files, by paths without links.
     """
     known = {os.path.basename(lock.file_of(lock.semaphore_name(_file_id(ring)))) for ring in rings}
     found: dict[str, list[str]] = {check: [] for check in KINDS}
-    for name in sorted(os.listdir(folder)):
+    root = os.path.realpath(folder)
+    for name in sorted(os.listdir(root)):
         matched = _SEMAPHORE.fullmatch(name)
         if matched and (matched[1] not in known or matched[2]):
-            found["orphan-semaphores"].append(os.path.join(folder, name))
-    for place, folders, names in os.walk(folder):
+            found["orphan-semaphores"].append(os.path.join(root, name))
+    for place, folders, names in os.walk(root):
         folders.sort()
         for name in sorted(names):
             if _UNFINISHED_LOG.fullmatch(name):

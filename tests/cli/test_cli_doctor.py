@@ -345,3 +345,49 @@ def test_the_library_finds_the_same(ring: str) -> None:
 def test_a_bad_option(ring: str) -> None:
     assert "doctor" in VERBS
     assert re.search("soon", error("doctor", "--between", "soon", ring, code=ExitCode.USAGE))
+
+
+def test_the_machine_is_looked_at_if_asked(ring: str) -> None:
+    ringlog.create(ring, 65536)
+    assert json.loads(out("doctor", "--json", "--between", "0", ring))["machine"] is None
+    done = subprocess.run(
+        [sys.executable, "-m", "ringlog", "doctor", "--json", "--between", "0", "--machine", ring],
+        capture_output=True,
+        cwd="/",
+        check=False,
+    )
+    said = json.loads(done.stdout)
+    assert isinstance(said["machine"], list)  # whatever this one is like
+    problems = [one for one in said["machine"] if one["severity"] == "problem"]
+    assert said["problems"] == len(problems)
+    assert done.returncode == (ExitCode.FAILED if problems else ExitCode.DONE)
+
+
+def test_a_fix_that_fails(ring: str, process: Start) -> None:
+    """The dead owner's lock is taken by somebody else between the looking and the fixing."""
+    ringlog.create(ring, 65536)
+    holder = process(OWNER)
+    holder.kill()
+    holder.wait()
+    (seen,) = doctor.look([ring], 0.01)
+    (fix, *_) = doctor.fixes(doctor.check(seen))
+    process(OWNER)
+    fixing = sys.modules["ringlog.doctor.fixing"]
+    before, fixing.PATIENCE = fixing.PATIENCE, 0.1
+    try:
+        with pytest.raises(ringlog.WriterBusy):
+            fix.do()
+    finally:
+        fixing.PATIENCE = before
+
+
+def test_fixing_in_words(ring: str, process: Start) -> None:
+    ringlog.create(ring, 65536)
+    holder = process(OWNER)
+    holder.kill()
+    holder.wait()
+    dry = out("doctor", "--between", "50ms", "--fix", "--dry-run", ring).decode()
+    assert f"to fix: {ring}: take the write lock once" in dry
+    assert "note (dead-owner)" in out("doctor", "--between", "50ms", ring).decode()
+    assert f"fixed: {ring}: took the write lock" in out("doctor", "--between", "50ms", "--fix", ring).decode()
+    assert "dead-owner" not in findings(ring, code=0)

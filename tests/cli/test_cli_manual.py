@@ -115,7 +115,7 @@ def _prepared(folder: Path) -> Places:
 SAYS: dict[str, tuple[Callable[[Places], list[str]], dict[str, Any]]] = {
     "create": (lambda at: [f"{at[0]}2"], {"done": "created", "capacity": 16 << 20}),
     "info": (lambda at: [at[0]], {"event_count": 3}),
-    "doctor": (lambda at: ["--between", "0", at[0]], {"problems": 0, "machine": [], "fixes": []}),
+    "doctor": (lambda at: ["--between", "0", at[0]], {"problems": 0, "machine": None, "fixes": []}),
     "write": (lambda at: [at[0], str(at[2] / "lines")], {"events": 2, "bytes": 9}),
     "forget": (lambda at: [at[0], "recorder"], {"forgotten": ["recorder"]}),
     "record": (

@@ -102,6 +102,17 @@ def test_one_that_came_into_use_meanwhile_stays(littered: Path) -> None:
         assert [step.do() for step in steps if step.check == "unfinished-rings"] == ["removed 0 files"]
 
 
+def test_a_folder_that_became_a_link_is_not_followed(littered: Path) -> None:
+    steps = doctor.fixes(doctor.leftovers(str(littered), []))
+    before = files(littered)
+    (littered / "log").rename(littered / "elsewhere")
+    (littered / "log").symlink_to(littered / "elsewhere")
+    (step,) = [step for step in steps if step.check == "unfinished-logs"]
+    with pytest.raises(ringlog.RinglogError, match="not where it was"):
+        step.do()
+    assert files(littered) == before
+
+
 def test_a_symbolic_link_is_no_leftover(littered: Path, tmp_path: Path) -> None:
     link = littered / ("sem.ringlog-" + "12" * 16)
     link.symlink_to(tmp_path)
