@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from cli_command import out, run
+from cli_command import out, run, until
 
 import ringlog
 from ringlog.cli.app import VERBS, app
@@ -167,3 +169,18 @@ def test_rm_tells_what_it_did(folder: Path) -> None:
 def test_export_to_standard_output_has_no_room_for_a_sum(folder: Path) -> None:
     _, log, _ = _prepared(folder)
     run("export", "--json", "--format", "csv", log, "-", code=ExitCode.USAGE)
+
+
+def test_what_is_interrupted_sums_up_too(folder: Path, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    ring, log, _ = _prepared(folder)
+    new = f"{log}-new"
+    process = start("record", "--json", "--lossy", ring, new, stdout=subprocess.PIPE)
+    until(lambda: list(Path(new).glob("*.events")), process)
+    with ringlog.Writer(ring) as writer, ringlog.LogReader(new, follow=True) as reader:
+        writer.append(b"four")
+        until(lambda: reader.read_many(10), process)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert json.loads(said)["stopped"] is True
+    assert json.loads(said)["events"] >= 1
