@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 from pathlib import Path
+
+from ringlog import __version__
 
 
 def machine() -> dict[str, str | int | float]:
@@ -15,7 +16,7 @@ def machine() -> dict[str, str | int | float]:
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "ringlog": importlib.metadata.version("ringlog"),
+        "ringlog": __version__,
         "load": round(os.getloadavg()[0], 2),
     }
 
