@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
+import os
 import struct
+import threading
 import time
 from array import array
 from dataclasses import dataclass
@@ -27,6 +30,7 @@ class Rings:
 
 def serve(control: Connection, data: Connection, rings: Rings) -> None:
     """Until told to stop: receive what is announced, and say when the last of it was there."""
+    threading.Thread(target=_end_with_the_sender, daemon=True).start()
     with (
         ringlog.Reader(rings.stream, lossless=True) as stream,
         ringlog.Reader(rings.spinning, lossless=True, wait="spin") as spinning,
@@ -52,6 +56,14 @@ def serve(control: Connection, data: Connection, rings: Rings) -> None:
                 control.send((time.perf_counter_ns(), wrong))
             else:
                 control.send(_latencies(take[name], count))
+
+
+def _end_with_the_sender() -> None:
+    """If that is killed: nobody else would end the wait for an event."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _latencies(take: Any, count: int) -> array[int]:

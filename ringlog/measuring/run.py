@@ -8,6 +8,7 @@ import math
 import multiprocessing
 import os
 import shutil
+import signal
 import statistics
 import tempfile
 import time
@@ -115,7 +116,11 @@ def _receiver(rings: Rings) -> Iterator[tuple[Connection, Connection]]:
     control, their_control = context.Pipe()
     data, their_data = context.Pipe()
     process = context.Process(target=serve, args=(their_control, their_data, rings), daemon=True)
-    process.start()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for us, who then end it
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     their_control.close()
     their_data.close()
     try:

@@ -10,9 +10,11 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pexpect
 import pytest
-from cli_command import error, out, until
+from cli_command import COMMAND, PATIENCE, environment, error, out, until
 
+import ringlog
 from ringlog.cli.bench import text_of
 from ringlog.cli.errors import ExitCode
 from ringlog.measuring import Latency, Result, Throughput, machine
@@ -49,6 +51,43 @@ def test_interrupted(start: Callable[..., subprocess.Popen[bytes]]) -> None:
     process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
     assert mine not in left()
+
+
+def test_interrupted_in_a_terminal() -> None:
+    """There Ctrl-C reaches both processes: one of them says nothing."""
+    before = left()
+    child = pexpect.spawn(
+        COMMAND[0], [*COMMAND[1:], "bench"], env=environment(), encoding="utf-8", timeout=PATIENCE
+    )
+    try:
+        child.expect("round 1 of")
+        (mine,) = left() - before
+        child.sendintr()
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == ExitCode.INTERRUPTED
+        assert "Traceback" not in str(child.before)
+        assert mine not in left()
+    finally:
+        child.close(force=True)
+
+
+def test_killed(start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    """Its other process does not stay behind."""
+    before = left()
+    process = start("bench", "--seconds", "60", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: left() - before, process)
+    (mine,) = left() - before
+    stream = f"/dev/shm/{mine}/stream"
+    until(lambda: os.path.exists(stream) and ringlog.info(stream).readers, process)
+    (reader,) = ringlog.info(stream).readers
+    assert reader.pid != process.pid
+    process.kill()
+    process.wait()
+    until(lambda: not ringlog.info(stream).readers or not ringlog.info(stream).readers[0].leased)
+    for path in Path("/dev/shm", mine).iterdir():
+        ringlog.unlink(path)
+    Path("/dev/shm", mine).rmdir()
 
 
 def test_its_tables() -> None:
