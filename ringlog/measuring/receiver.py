@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import signal
 import struct
 import threading
 import time
@@ -30,6 +31,7 @@ class Rings:
 
 def serve(control: Connection, data: Connection, rings: Rings) -> None:
     """Until told to stop: receive what is announced, and say when the last of it was there."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sender, who ends this process
     threading.Thread(target=_end_with_the_sender, daemon=True).start()
     with (
         ringlog.Reader(rings.stream, lossless=True) as stream,

@@ -15,6 +15,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -116,6 +117,7 @@ def _receiver(rings: Rings) -> Iterator[tuple[Connection, Connection]]:
     control, their_control = context.Pipe()
     data, their_data = context.Pipe()
     process = context.Process(target=serve, args=(their_control, their_data, rings), daemon=True)
+    resource_tracker.ensure_running()  # it unblocks signals as it starts, which must not be after the next line
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for us, who then end it
     try:
         process.start()
