@@ -117,7 +117,7 @@ def _receiver(rings: Rings) -> Iterator[tuple[Connection, Connection]]:
     control, their_control = context.Pipe()
     data, their_data = context.Pipe()
     process = context.Process(target=serve, args=(their_control, their_data, rings), daemon=True)
-    resource_tracker.ensure_running()  # it unblocks signals as it starts, which must not be after the next line
+    resource_tracker.ensure_running()  # as it starts it unblocks signals: not behind the next line
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for us, who then end it
     try:
         process.start()
