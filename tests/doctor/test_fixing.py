@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import posix_ipc
 import pytest
-from cli_command import run
+from cli_command import COMMAND, out, run
 from oracle import RingFile
 from processes import Child, eventually
 
 import ringlog
 from ringlog import doctor, lock
+from ringlog.doctor import fixing
 
 pytestmark = pytest.mark.once
 
@@ -205,3 +207,42 @@ def test_the_living_are_left_alone(ring_path: str, spawn: Callable[..., Child]) 
     assert report["problems"] == 2
     child.signal(signal.SIGCONT)
     assert child.line() == "goes on"
+
+
+# ---- in words, and in vain ----
+
+
+def test_in_words(ring_path: str, spawn: Callable[..., Child]) -> None:
+    died(spawn, ring_path, "w = ringlog.Writer(path, lock='session'); w.append(b'x')")
+    dry = out("doctor", "--between", "50ms", "--fix", "--dry-run", ring_path).decode()
+    assert f"to fix: {ring_path}: take the write lock once" in dry
+    assert "dead-owner" in checks(ring_path)
+    done = out("doctor", "--between", "50ms", "--fix", ring_path).decode()
+    assert f"fixed: {ring_path}: took the write lock" in done
+    assert "dead-owner" not in checks(ring_path)
+
+
+def test_a_fix_that_comes_too_late(
+    ring_path: str, spawn: Callable[..., Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A living writer has taken the dead one's lock between the looking and the fixing."""
+    died(spawn, ring_path, "w = ringlog.Writer(path, lock='session'); w.append(b'x')")
+    (seen,) = doctor.look([ring_path], 0.01)
+    (step, *_) = doctor.fixes(doctor.check(seen))
+    monkeypatch.setattr(fixing, "PATIENCE", 0.1)
+    with ringlog.Writer(ring_path, lock="session"), pytest.raises(ringlog.WriterBusy):
+        step.do()
+
+
+def test_the_machine_is_looked_at_if_asked(ring_path: str) -> None:
+    ringlog.create(ring_path, 65536)
+    assert said(ring_path)["machine"] is None
+    done = subprocess.run(
+        [*COMMAND, "doctor", "--json", "--between", "0", "--machine", ring_path],
+        capture_output=True,
+        check=False,
+    )
+    report = json.loads(done.stdout)
+    problems = [one for one in report["machine"] if one["severity"] == "problem"]  # whatever this one is like
+    assert report["problems"] == len(problems)
+    assert done.returncode == bool(problems)
