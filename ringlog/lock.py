@@ -62,7 +62,7 @@ def make_semaphore(name: str, access: Access) -> None:
     ours = f"{name}.{secrets.token_hex(8)}"
     posix_ipc.Semaphore(ours, posix_ipc.O_CREX, mode=access.mode & 0o666, initial_value=1).close()
     try:
-        file = _file_of(ours)
+        file = file_of(ours)
         with contextlib.suppress(PermissionError):
             os.chown(file, -1, access.gid)
         with contextlib.suppress(PermissionError):
@@ -70,7 +70,7 @@ def make_semaphore(name: str, access: Access) -> None:
         with contextlib.suppress(PermissionError):  # given away: then it had the bits that the umask left
             os.chmod(file, access.mode & 0o666)  # the umask cut some off
         with contextlib.suppress(FileExistsError):
-            os.link(file, _file_of(name))
+            os.link(file, file_of(name))
     finally:
         posix_ipc.unlink_semaphore(ours)
 
@@ -81,8 +81,8 @@ def remove_semaphore(name: str) -> None:
         posix_ipc.unlink_semaphore(name)
 
 
-def _file_of(name: str) -> str:
-    """Where the C library keeps it."""
+def file_of(name: str) -> str:
+    """Where the C library keeps the semaphore of this name."""
     return _KEPT_AT + name[1:]
 
 
@@ -127,7 +127,7 @@ class Semaphore:
 
     def _trusted_inode(self) -> int:
         """Raises FileNotFoundError, and PermissionError if it is not to be trusted."""
-        status = os.lstat(_file_of(self.name))
+        status = os.lstat(file_of(self.name))
         if not self.access.trusts(status):
             raise PermissionError(f"the semaphore {self.name} is another user's")
         return status.st_ino

@@ -1,10 +1,12 @@
-"""Which processes have a file mapped, as /proc tells: evidence for people, and a check before one is killed.
+"""Which processes have a file mapped or open, as /proc tells: evidence for people, and a check before one is
+killed.
 
 Only processes that we may look at are seen: our own user's, or all of them for root.
 """
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from collections.abc import Iterator
@@ -26,17 +28,37 @@ def mapped(pid: int | str) -> set[Place]:
     return places
 
 
+def opened(pid: int | str) -> set[tuple[int, int]]:
+    """The device and inode of each file that a process has a descriptor of; empty if it is gone or may not be
+    looked at."""
+    found = set()
+    try:
+        with os.scandir(f"/proc/{pid}/fd") as descriptors:
+            for descriptor in descriptors:
+                with contextlib.suppress(OSError):  # closed meanwhile
+                    seen = os.stat(descriptor.path)
+                    found.add((seen.st_dev, seen.st_ino))
+    except OSError:
+        return set()
+    return found
+
+
+@contextlib.contextmanager
+def mapping(path: str) -> Iterator[int]:
+    """Have a file mapped for a moment, whole and untouched: its inode. Raises OSError, ValueError (empty)."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        with mmap.mmap(fd, 0, prot=mmap.PROT_READ):
+            yield os.fstat(fd).st_ino
+    finally:
+        os.close(fd)
+
+
 def place_of(path: str) -> set[Place]:
     """Where a file lies, as `mapped` shows it: some file systems show another device there than `stat` does.
     Raises OSError; needs read permission."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        size = min(os.fstat(fd).st_size, mmap.PAGESIZE)
-        with mmap.mmap(fd, size, prot=mmap.PROT_READ):
-            inode = os.fstat(fd).st_ino
-            return {place for place in mapped("self") if place[1] == inode}
-    finally:
-        os.close(fd)
+    with mapping(path) as inode:
+        return {place for place in mapped("self") if place[1] == inode}
 
 
 def processes() -> Iterator[int]:

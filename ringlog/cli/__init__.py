@@ -1,4 +1,4 @@
-"""The command line: ``ringlog create | info | write | tail | verify | repair | rm``.
+"""The command line: ``ringlog VERB``; the verbs are listed in app.py.
 
 What it needs comes with an extra, so this module imports nothing of it: with the base install alone,
 ``ringlog`` says in one line what is missing.

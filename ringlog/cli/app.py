@@ -15,6 +15,7 @@ from ringlog.cli.errors import MEANINGS, ClosedPipe, ExitCode, Failure, Terminat
 VERBS = (
     *("create", "info", "doctor", "write", "tail", "evict", "forget"),
     *("record", "replay", "cat", "seek", "export", "import", "verify", "repair", "rm"),
+    *("bench", "completion", "help"),
 )
 
 MODULES = {"export": "exporting", "import": "importing"}  # where the verb's own name can't be a module's
@@ -56,8 +57,14 @@ class Verbs(click.Group):
 def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
         import importlib.metadata
+        import platform
 
-        click.echo(f"ringlog {importlib.metadata.version('ringlog')}")
+        from ringlog import _core
+
+        version = importlib.metadata.version("ringlog")
+        python = f"{platform.python_implementation()} {platform.python_version()}"
+        core = f"core for {python} on {platform.machine()}, checksum by {_core.checksum_implementations()[0]}"
+        click.echo(f"ringlog {version} (file format {_core.VERSION}; {core})")
         ctx.exit()
 
 
@@ -68,7 +75,12 @@ def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the versions: of the package, its native core, and the file format.",
 )
 def app() -> None:
     """Rings of events in shared memory: one writer, any number of readers.
@@ -78,7 +90,8 @@ def app() -> None:
       ringlog tail /dev/shm/ticks                     # in one terminal
       journalctl -f | ringlog write /dev/shm/ticks    # in another
 
-    A ring is a file, best kept in /dev/shm; PATH is where it is.
+    A ring is a file, best kept in /dev/shm; PATH is where it is. Every verb has examples and its exit codes
+    in its own help: ringlog tail --help, or ringlog help tail. When something is stuck: ringlog doctor.
     """
 
 

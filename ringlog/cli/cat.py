@@ -9,6 +9,7 @@ import click
 import ringlog
 from ringlog.cli import formats
 from ringlog.cli.errors import explained_log
+from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.output import STDOUT, Output, has_colours, say
 from ringlog.cli.values import RING, From, Newest, Start
 
@@ -16,7 +17,16 @@ AT_ONCE = 1024
 LOOK_AROUND = 0.5  # seconds between looks at whether anybody still reads our output
 
 
-@click.command("cat", short_help="Print the events of LOG.")
+@click.command(
+    "cat",
+    short_help="Print the events of LOG.",
+    epilog=manual(
+        ("ringlog cat /var/log/ticks", "all of it"),
+        ("ringlog cat log --from 2026-01-31T09:30 -n 10", "ten from then on"),
+        ("ringlog cat log --json --follow", "as JSON, as it grows"),
+        codes=DATA_CODES,
+    ),
+)
 @click.argument("log", type=RING)
 @click.option(
     "-o",
@@ -27,6 +37,7 @@ LOOK_AROUND = 0.5  # seconds between looks at whether anybody still reads our ou
     show_default=True,
     help="raw: the data and a newline. json: one object a line. hex: as hexdump -C.",
 )
+@click.option("--json", "as_json", is_flag=True, help="As --format json.")
 @click.option("-0", "--print0", is_flag=True, help="Raw: end each event with a NUL, not a newline.")
 @click.option(
     "--from",
@@ -39,13 +50,20 @@ LOOK_AROUND = 0.5  # seconds between looks at whether anybody still reads our ou
 @click.option("-f", "--follow", is_flag=True, help="Go on as events are written.")
 @click.option("--no-verify", is_flag=True, help="Do not check the events' checksums.")
 def command(
-    log: str, style: str, print0: bool, start: Start, count: int | None, follow: bool, no_verify: bool
+    log: str,
+    style: str,
+    as_json: bool,
+    print0: bool,
+    start: Start,
+    count: int | None,
+    follow: bool,
+    no_verify: bool,
 ) -> None:
     """Print the events of LOG, a directory of files or one file, from the oldest on.
 
     Events that are not there (removed by retention, or never recorded) are told on standard error.
     """
-    if style == "json":
+    if as_json or style == "json":
         form: formats.Format = formats.as_json
     elif style == "hex":
         form = formats.hex_dump(has_colours(STDOUT))

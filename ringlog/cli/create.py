@@ -9,13 +9,24 @@ import click
 
 import ringlog
 from ringlog.cli.errors import ExitCode, Failure, explained
-from ringlog.cli.output import Output
+from ringlog.cli.manual import DATA_CODES, manual
+from ringlog.cli.output import Output, json_option, print_json
 from ringlog.cli.values import RING, Mode, Size, size_text
 
 DEFAULT_CAPACITY = 16 << 20
 
 
-@click.command("create")
+@click.command(
+    "create",
+    short_help="Make a ring.",
+    epilog=manual(
+        ("ringlog create /dev/shm/ticks", "16 MiB, for this user only"),
+        ("ringlog create /dev/shm/frames --capacity 1G", "room for large events"),
+        ("ringlog create /srv/rings/ticks --mode 0640", "a group may read it"),
+        ("ringlog create /dev/shm/ticks --exist-ok", "be content if it is there"),
+        codes=DATA_CODES,
+    ),
+)
 @click.argument("path", type=RING)
 @click.option(
     "-c",
@@ -39,7 +50,10 @@ DEFAULT_CAPACITY = 16 << 20
     help="The file's permissions: 0644 lets everybody read.",
 )
 @click.option("--exist-ok", is_flag=True, help="Be content with a ring that is there already.")
-def command(path: str, capacity: int | None, max_readers: int, mode: int, exist_ok: bool) -> None:
+@json_option
+def command(
+    path: str, capacity: int | None, max_readers: int, mode: int, exist_ok: bool, as_json: bool
+) -> None:
     """Make a ring at PATH and say what was made.
 
     All its space is allocated now, so that a full disk is noticed here and not later.
@@ -62,5 +76,8 @@ def command(path: str, capacity: int | None, max_readers: int, mode: int, exist_
             if Path(path).parent.is_dir():
                 raise Failure(f"{path}: this file system takes no new files", ExitCode.REFUSED) from None
             raise
-    line = f": {done}, {size_text(info.capacity)}, stream {info.stream_id}\n"
-    Output().write(os.fsencode(path) + line.encode())
+    if as_json:
+        print_json({"path": path, "done": done, "capacity": info.capacity, "stream_id": info.stream_id})
+    else:
+        line = f": {done}, {size_text(info.capacity)}, stream {info.stream_id}\n"
+        Output().write(os.fsencode(path) + line.encode())

@@ -1,38 +1,39 @@
-"""``ringlog doctor``: what is wrong with rings, what tells so, and what to do."""
+"""``ringlog doctor``: what is wrong with rings and with this machine, what tells so, and what to do."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
-from typing import Any
 
 import click
 
 import ringlog
 from ringlog import doctor
 from ringlog.cli import output
+from ringlog.cli.doctor_report import Attempt, Report, as_dict, plain, show
 from ringlog.cli.errors import ExitCode, explain
-from ringlog.cli.people import count, evidence, who
+from ringlog.cli.manual import RING_CODES, manual
 from ringlog.cli.values import RING, Seconds
 
 EVERYWHERE = "/dev/shm"
-_STYLES = {"problem": "bold red", "note": "yellow"}
-_STATES = {
-    "stopped": "yellow",
-    "stuck": "red",
-    "dead": "red",
-    "slow": "yellow",
-    "active": "green",
-    "reading": "green",
-}
-
-Report = tuple[doctor.Examination, list[doctor.Finding]]
 
 
-@click.command("doctor", short_help="Say what is wrong with rings, and what to do.")
+@click.command(
+    "doctor",
+    short_help="Say what is wrong with rings and this machine, and what to do.",
+    epilog=manual(
+        ("ringlog doctor", "everything in /dev/shm, and this machine"),
+        ("ringlog doctor --dry-run", "and what --fix would do"),
+        ("ringlog doctor /dev/shm/ticks --between 5", "one ring, watched for longer"),
+        ("ringlog doctor --json | jq .rings[].verdict", "for programs"),
+        codes=RING_CODES,
+        meanings={
+            ExitCode.DONE: "no problem, though there may be notes",
+            ExitCode.FAILED: "problems are left",
+        },
+    ),
+)
 @click.argument("paths", metavar="[PATH...]", type=RING, nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@output.json_option
 @click.option(
     "--between",
     type=Seconds(),
@@ -40,123 +41,79 @@ Report = tuple[doctor.Examination, list[doctor.Finding]]
     show_default=True,
     help="How long to watch whether readers and the write lock move.",
 )
-def command(paths: tuple[str, ...], as_json: bool, between: float) -> None:
-    """Say what is wrong with rings, what tells so, and what to do.
+@click.option("--fix", is_flag=True, help="Do what is safe, and say what was done.")
+@click.option("--dry-run", is_flag=True, help="Say what --fix would do, and do nothing.")
+@click.option(
+    "--machine/--no-machine",
+    default=None,
+    help="Look at this machine too: memory, limits, settings. [default: without a PATH]",
+)
+def command(
+    paths: tuple[str, ...], as_json: bool, between: float, fix: bool, dry_run: bool, machine: bool | None
+) -> None:
+    """Say what is wrong with rings and with this machine, what tells so, and what to do.
 
-    PATH is a ring, or a directory of them; without one, every ring in /dev/shm. Changes nothing; read
-    permission is enough, but other users' processes are seen only by root.
+    PATH is a ring, or a directory of them (and of logs); without one, everything in /dev/shm, and this
+    machine. Changes nothing unless asked to; read permission is enough, but other users' processes are seen
+    only by root.
 
     Writers are active, idle, stopped or dead. Lossless readers are idle (everything read), reading, slow (a
     writer waits for it, or over half of the ring is unread), stuck (a writer waits, and it has finished
-    nothing meanwhile), stopped, dead, or away (a name that is kept).
+    nothing meanwhile), stopped, dead, or away (a name that is kept). A problem holds somebody up, or will,
+    until a person does something; a note is worth knowing.
 
-    Ends with 0 if there is no problem, with 1 if there is one; notes are no problems. With the exit codes of
-    ringlog --help if a PATH is no ring.
+    --fix removes leftovers of dead processes (semaphores, files that were never finished; older than a
+    minute, and nobody has them open), frees their slots, takes a write lock once that a dead writer has left,
+    and gives a semaphore its ring's permissions. No event is lost by it and no process is touched: what needs
+    a judgement, such as evicting a reader, is said and left to you.
     """
-    rings: list[str] = []
-    beside: list[doctor.Finding] = []
-    code = ExitCode.DONE
-    asked_for = set(map(os.path.abspath, paths))
-    for path in paths or (EVERYWHERE,):
-        if os.path.isdir(path):
-            inside = doctor.rings_in(path)
-            rings += inside
-            beside += doctor.leftovers(path, inside)
-        else:
-            rings.append(path)
-    reports: list[Report] = []
-    for examination in doctor.look(dict.fromkeys(rings), between):
-        if not isinstance(examination.error, ringlog.NotARing | OSError):
-            reports.append((examination, doctor.check(examination)))
-        elif examination.path in asked_for:  # others were removed, or begun, since the directory was read
-            failure = explain(examination.path, examination.error)
-            output.say(str(failure))
-            code = code or failure.code
-    _print(reports, beside, as_json)
-    if not code and any(finding.severity == "problem" for _, found in reports for finding in found):
+    report, code = _examine(paths, between)
+    if machine or (machine is None and not paths):
+        report.machine = doctor.check_machine(doctor.surroundings_of(seen.path for seen, _ in report.rings))
+    if fix or dry_run:
+        report.attempts = [
+            _attempt(one, really=fix and not dry_run) for one in doctor.fixes(report.findings())
+        ]
+    if as_json:
+        output.print_json(as_dict(report))
+    elif output.is_terminal(output.STDOUT):
+        show(report)
+    else:
+        output.Output().write(plain(report).encode(errors="surrogateescape"))
+    failed = any(one.error is not None for one in report.attempts)
+    if not code and (failed or report.problems_left()):
         code = ExitCode.FAILED
     if code:
         click.get_current_context().exit(code)
 
 
-def _print(reports: list[Report], beside: list[doctor.Finding], as_json: bool) -> None:
-    if as_json:
-        data = {"rings": [_as_dict(*report) for report in reports], "leftovers": [*map(_finding, beside)]}
-        output.Output().write((json.dumps(data, indent=2) + "\n").encode())
-    elif output.is_terminal(output.STDOUT):
-        _show(reports, beside)
-    else:
-        output.Output().write(_plain(reports, beside).encode(errors="surrogateescape"))
+def _examine(paths: tuple[str, ...], between: float) -> tuple[Report, ExitCode]:
+    """Rings and what lies beside them; and the exit code if a path was no ring."""
+    report, code = Report(), ExitCode.DONE
+    rings: list[str] = []
+    asked_for = set(map(os.path.abspath, paths))
+    for path in paths or (EVERYWHERE,):
+        if os.path.isdir(path):
+            inside = doctor.rings_in(path)
+            rings += inside
+            report.leftovers += doctor.leftovers(path, inside)
+        else:
+            rings.append(path)
+    for examination in doctor.look(dict.fromkeys(rings), between):
+        if not isinstance(examination.error, ringlog.NotARing | OSError):
+            report.rings.append((examination, doctor.check(examination)))
+        elif examination.path in asked_for:  # others were removed, or begun, since the directory was read
+            failure = explain(examination.path, examination.error)
+            output.say(str(failure))
+            code = code or failure.code
+    return report, code
 
 
-def _finding(finding: doctor.Finding) -> dict[str, Any]:
-    return dataclasses.asdict(finding)
-
-
-def _as_dict(seen: doctor.Examination, found: list[doctor.Finding]) -> dict[str, Any]:
-    return {
-        "path": seen.path,
-        "verdict": verdict(found),
-        "seconds": round(seen.seconds, 3),
-        "people": [{"who": name, "state": state, "evidence": facts} for name, state, facts in _people(seen)],
-        "findings": [*map(_finding, found)],
-    }
-
-
-def verdict(found: list[doctor.Finding]) -> str:
-    """``nothing wrong``, ``1 problem, 2 notes``, ``1 note``."""
-    parts = []
-    for severity in ("problem", "note"):
-        number = sum(finding.severity == severity for finding in found)
-        if number:
-            parts.append(count(number, severity))
-    return ", ".join(parts) or "nothing wrong"
-
-
-def _people(seen: doctor.Examination) -> list[tuple[str, str, str]]:
-    """Writers and readers: who, state, evidence."""
-    if seen.looks is None:
-        return []
-    rows = [(who(one), str(one.state), evidence(one)) for one in seen.last.writers.values()]
-    rows += [(who(one), seen.reader_state(place), evidence(one)) for place, one in seen.last.readers.items()]
-    return rows
-
-
-def _plain(reports: list[Report], beside: list[doctor.Finding]) -> str:
-    """Lines without colours: for pipes, and for eyes."""
-    lines = []
-    for seen, found in reports:
-        lines.append(f"{seen.path}: {verdict(found)}")
-        lines += [f"  {name}: {state}; {facts}" for name, state, facts in _people(seen)]
-        for finding in found:
-            lines.append(f"  {finding.severity} ({finding.check}): {finding.text}")
-            lines += [f"    {finding.advice}"] if finding.advice else []
-    for finding in beside:
-        lines.append(f"{finding.path}: {finding.text}")
-        lines += [f"    {finding.advice}"] if finding.advice else []
-    return "\n".join(lines or ["no rings here"]) + "\n"
-
-
-def _show(reports: list[Report], beside: list[doctor.Finding]) -> None:
-    """The same, for a terminal."""
-    from rich.console import Console
-    from rich.padding import Padding
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    for seen, found in reports:
-        style = _STYLES[found[0].severity] if found else "bold green"
-        console.print(Text.assemble((seen.path, "bold"), ": ", (verdict(found), style)))
-        for name, state, facts in _people(seen):
-            text = Text.assemble(name, ": ", (state, _STATES.get(state, "")), f"; {facts}")
-            console.print(Padding(text, (0, 0, 0, 2)))
-        for finding in found:
-            head = (f"{finding.severity} ({finding.check})", _STYLES[finding.severity])
-            console.print(Padding(Text.assemble(head, f": {finding.text}"), (0, 0, 0, 2)))
-            if finding.advice:
-                console.print(Padding(Text(finding.advice, "cyan"), (0, 0, 0, 4)))
-    for finding in beside:
-        console.print(Text.assemble((finding.path, "bold"), f": {finding.text}"))
-        console.print(Padding(Text(finding.advice, "cyan"), (0, 0, 0, 4)))
-    if not reports and not beside:
-        console.print("no rings here")
+def _attempt(fix: doctor.Fix, *, really: bool) -> Attempt:
+    attempt = Attempt(fix)
+    if really:
+        try:
+            attempt.done = fix.do()
+        except (ringlog.RinglogError, OSError) as error:
+            attempt.error = str(error).removeprefix(f"{fix.path}: ")
+    return attempt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 
 import click
@@ -9,16 +10,27 @@ import click
 from ringlog import eviction
 from ringlog.cli import output
 from ringlog.cli.errors import ExitCode, Failure, explained
+from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.people import evidence, who
 from ringlog.cli.values import RING
 
 
-@click.command("evict", short_help="Kill a stopped or stuck process that holds the ring at PATH up.")
+@click.command(
+    "evict",
+    short_help="Kill a stopped or stuck process that holds the ring at PATH up.",
+    epilog=manual(
+        ("ringlog evict /dev/shm/ticks --writer", "asks first"),
+        ("ringlog evict /dev/shm/ticks --reader billing", "by name, or by pid"),
+        ("ringlog evict /dev/shm/ticks --reader 4711 --yes", "without asking"),
+        codes=(*DATA_CODES, ExitCode.WAITED),
+    ),
+)
 @click.argument("path", type=RING)
 @click.option("--writer", is_flag=True, help="Whoever holds the write lock.")
 @click.option("--reader", metavar="NAME|PID", help="The lossless reader of this name, or of this process.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def command(path: str, writer: bool, reader: str | None, yes: bool) -> None:
+@output.json_option
+def command(path: str, writer: bool, reader: str | None, yes: bool, as_json: bool) -> None:
     """Kill the process that holds the write lock of the ring at PATH, or a lossless reader of it.
 
     For a process that lives but does not go on: stopped by a signal or a debugger, or hung. A dead one
@@ -33,11 +45,19 @@ def command(path: str, writer: bool, reader: str | None, yes: bool) -> None:
         ring = eviction.Ring(path)
         target = ring.lock_holder() if reader is None else ring.reader(reader)
         pid = target.identity.pid
-        output.Output().write(f"{who(target.info)}: {target.info.state}; {evidence(target.info)}\n".encode())
+        found = f"{who(target.info)}: {target.info.state}; {evidence(target.info)}"
+        if as_json:
+            if not yes:
+                click.echo(found, err=True)  # for whoever is asked
+        else:
+            output.Output().write(f"{found}\n".encode())
         if not yes:
             _ask(pid, path)
         ring.evict(target)
-    output.Output().write(f"killed pid {pid}: it holds nothing up any more\n".encode())
+    if as_json:
+        output.print_json({"path": path, "killed": pid, "was": dataclasses.asdict(target.info)})
+    else:
+        output.Output().write(f"killed pid {pid}: it holds nothing up any more\n".encode())
 
 
 def _ask(pid: int, path: str) -> None:

@@ -10,12 +10,22 @@ import click
 
 from ringlog.cli import output
 from ringlog.cli.errors import Failure, explained_log
+from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.progress import Progress
 from ringlog.cli.values import RING, From, Newest, Start
 from ringlog.log import exchange
 
 
-@click.command("export", short_help="Write the events of LOG to FILE, in another format.")
+@click.command(
+    "export",
+    short_help="Write the events of LOG to FILE, in another format.",
+    epilog=manual(
+        ("ringlog export /var/log/ticks ticks.jsonl", "JSON lines"),
+        ("ringlog export log ticks.parquet --from 1200", "with pyarrow"),
+        ("ringlog export log - --format csv | less", "to standard output"),
+        codes=DATA_CODES,
+    ),
+)
 @click.argument("log", type=RING)
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option(
@@ -27,13 +37,16 @@ from ringlog.log import exchange
 )
 @click.option("--from", "start", type=From(), default="oldest", help="Where to begin, as for cat. [oldest]")
 @click.option("-n", "--count", type=click.IntRange(min=1), metavar="N", help="Stop after this many events.")
-def command(log: str, file: str, form: str | None, start: Start, count: int | None) -> None:
+@output.json_option
+def command(log: str, file: str, form: str | None, start: Start, count: int | None, as_json: bool) -> None:
     """Write the events of LOG to FILE (- is standard output), with their sequences and times.
 
     Data that is not UTF-8 stands as base64 in JSON lines and CSV.
     """
     if isinstance(start, Newest):
         raise click.UsageError("--from takes oldest, latest, a sequence or a time here")
+    if as_json and file == "-":
+        raise click.UsageError("--json sums up on standard output, where the events go: give a FILE")
     kind = chosen(form, file)
     progress = Progress(log, None, wanted=file != "-")
     target: str | IO[bytes] = file if file != "-" else sys.stdout.buffer
@@ -44,6 +57,8 @@ def command(log: str, file: str, form: str | None, start: Start, count: int | No
         raise Failure(f"{kind} needs {error.name}: pip install pyarrow") from None
     if progress.was_shown:
         output.say(f"{file}: {progress.summary()}")
+    if as_json:
+        output.print_json({"log": log, "file": file, "format": kind, **progress.figures()})
 
 
 def chosen(form: str | None, file: str) -> exchange.Format:

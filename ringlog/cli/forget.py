@@ -6,13 +6,24 @@ import click
 
 import ringlog
 from ringlog.cli.errors import ExitCode, Failure, explained
+from ringlog.cli.manual import DATA_CODES, manual
+from ringlog.cli.output import json_option, print_json
 from ringlog.cli.values import RING
 
 
-@click.command("forget")
+@click.command(
+    "forget",
+    short_help="Drop the places of named readers that will not come back.",
+    epilog=manual(
+        ("ringlog forget /dev/shm/ticks billing", ""),
+        ("ringlog info /dev/shm/ticks", "which names there are"),
+        codes=(*DATA_CODES, ExitCode.WAITED),
+    ),
+)
 @click.argument("path", type=RING)
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
-def command(path: str, names: tuple[str, ...]) -> None:
+@json_option
+def command(path: str, names: tuple[str, ...], as_json: bool) -> None:
     """Drop the places that named readers of the ring at PATH have kept.
 
     For names whose readers are gone and will not come back: each holds a slot of the ring, and its next
@@ -24,3 +35,5 @@ def command(path: str, names: tuple[str, ...]) -> None:
                 ringlog.forget(path, name)
             except KeyError:
                 raise Failure(f"{path}: no reader named {name!r}", ExitCode.NO_RING) from None
+    if as_json:
+        print_json({"path": path, "forgotten": list(names)})

@@ -12,12 +12,22 @@ import click
 from ringlog.cli import output
 from ringlog.cli.errors import Failure, explained_log
 from ringlog.cli.exporting import chosen
+from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.progress import Progress
 from ringlog.cli.values import RING, Size
 from ringlog.log import exchange
 
 
-@click.command("import", short_help="Append the events of FILE, in another format, to LOG.")
+@click.command(
+    "import",
+    short_help="Append the events of FILE, in another format, to LOG.",
+    epilog=manual(
+        ("ringlog import ticks.jsonl /var/log/ticks", "JSON lines"),
+        ("ringlog import ticks.parquet log", "with pyarrow"),
+        ("zcat t.csv.gz | ringlog import - log -o csv", "from standard input"),
+        codes=DATA_CODES,
+    ),
+)
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.argument("log", type=RING)
 @click.option("-o", "--format", "form", type=click.Choice(exchange.FORMATS), help="Of FILE. [by its ending]")
@@ -25,7 +35,8 @@ from ringlog.log import exchange
     "--segment", type=Size(), default="1G", show_default=True, help="A new file when one is so large."
 )
 @click.option("-v", "--verbose", is_flag=True, help="Sum up on standard error at the end.")
-def command(file: str, log: str, form: str | None, segment: int, verbose: bool) -> None:
+@output.json_option
+def command(file: str, log: str, form: str | None, segment: int, verbose: bool, as_json: bool) -> None:
     """Append the events of FILE (- is standard input) to LOG, which is made if it is not there.
 
     A row has data (or data_base64; in CSV, data and its encoding), and if it likes a sequence and a timestamp
@@ -43,3 +54,5 @@ def command(file: str, log: str, form: str | None, segment: int, verbose: bool) 
         raise Failure(f"{kind} needs {error.name}: pip install pyarrow") from None
     if verbose or progress.was_shown:
         output.say(f"{log}: {progress.summary()}")
+    if as_json:
+        output.print_json({"file": file, "log": log, "format": kind, **progress.figures()})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -12,6 +11,7 @@ import ringlog
 from ringlog.cli import output
 from ringlog.cli.errors import explained
 from ringlog.cli.formats import iso_time
+from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.people import ago, span, who
 from ringlog.cli.values import RING, size_text
 
@@ -21,9 +21,17 @@ Row = tuple[str, ...]
 _PROCESS = ("LEASE", "STARTED", "PROCESS")
 
 
-@click.command("info")
+@click.command(
+    "info",
+    short_help="Show what a ring holds, who writes it and who reads it.",
+    epilog=manual(
+        ("ringlog info /dev/shm/ticks", ""),
+        ("ringlog info /dev/shm/ticks --json | jq .readers[].lag", "for programs"),
+        codes=DATA_CODES,
+    ),
+)
 @click.argument("path", type=RING)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@output.json_option
 def command(path: str, as_json: bool) -> None:
     """Show what the ring at PATH holds, who writes it and who reads it.
 
@@ -34,8 +42,7 @@ def command(path: str, as_json: bool) -> None:
     with explained(path):
         info = ringlog.info(path)
     if as_json:
-        text = json.dumps(_as_dict(info), indent=2) + "\n"
-        output.Output().write(text.encode())
+        output.print_json(_as_dict(info))
     elif output.is_terminal(output.STDOUT):
         _show(info)
     else:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import stat
 import sys
+from typing import Any
+
+import click
 
 from ringlog.cli.errors import ClosedPipe, Failure, code_of
 
 STDIN, STDOUT, STDERR = 0, 1, 2
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 class Output:
@@ -39,6 +45,11 @@ class Output:
             poll.register(self._descriptor, 0)
             if any(event & select.POLLERR for _, event in poll.poll(0)):
                 raise ClosedPipe
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on standard output, for ``--json``."""
+    Output().write((json.dumps(value, indent=2) + "\n").encode())
 
 
 def say(text: str) -> None:

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import ringlog
 from ringlog.cli.formats import iso_time
+from ringlog.words import count as count
+from ringlog.words import span as span
 
 
 def ago(age: float | None) -> str:
     """``3.2 s ago``, ``15 min ago``, ``never``."""
     return "never" if age is None else f"{span(age)} ago"
-
-
-def span(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def who(one: ringlog.WriterInfo | ringlog.ReaderInfo) -> str:

@@ -58,6 +58,11 @@ class Progress:
         else:
             self._display.console.print(f"ringlog: {text}", markup=False, highlight=False, soft_wrap=True)
 
+    def figures(self) -> dict[str, float]:
+        """The summary for ``--json``; bytes are those of the input."""
+        seconds = time.monotonic() - self._began
+        return {"events": self.events, "bytes": self.bytes, "seconds": round(seconds, 6)}
+
     def summary(self) -> str:
         seconds = time.monotonic() - self._began
         rate = self.events / seconds if seconds > 0 else 0.0

@@ -9,13 +9,23 @@ import click
 
 import ringlog
 from ringlog.cli import output
-from ringlog.cli.errors import Terminated, explained, explained_log
+from ringlog.cli.errors import ExitCode, Terminated, explained, explained_log
+from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.progress import Progress
 from ringlog.cli.values import RING, Seconds, Size, Sync, SyncPolicy
 from ringlog.log.recording import NOTICES
 
 
-@click.command("record", short_help="Copy the stream of the ring at PATH into LOG, as it comes.")
+@click.command(
+    "record",
+    short_help="Copy the stream of the ring at PATH into LOG, as it comes.",
+    epilog=manual(
+        ("ringlog record /dev/shm/ticks /var/log/ticks", "until the stream ends"),
+        ("ringlog record /dev/shm/ticks log --keep-size 50G", "the newest 50 GiB"),
+        ("ringlog record /dev/shm/ticks log --no-follow -v", "what is there now"),
+        codes=(*DATA_CODES, ExitCode.WAITED),
+    ),
+)
 @click.argument("path", type=RING)
 @click.argument("log", type=RING)
 @click.option("--name", default="recorder", show_default=True, help="Of the reader that the ring waits for.")
@@ -36,6 +46,7 @@ from ringlog.log.recording import NOTICES
 @click.option("--no-verify", is_flag=True, help="Do not check the events' checksums on the way.")
 @click.option("--no-follow", is_flag=True, help="Stop after what is there now.")
 @click.option("-v", "--verbose", is_flag=True, help="Sum up on standard error at the end.")
+@output.json_option
 def command(
     path: str,
     log: str,
@@ -49,6 +60,7 @@ def command(
     no_verify: bool,
     no_follow: bool,
     verbose: bool,
+    as_json: bool,
 ) -> None:
     """Copy the stream of the ring at PATH into LOG, a directory of files, until the stream ends.
 
@@ -81,8 +93,10 @@ def command(
             stopped = True
             raise
         finally:
-            if stopped or verbose or progress.was_shown:
+            if (stopped and not as_json) or verbose or progress.was_shown:
                 progress.notice(f"{log}: {progress.summary()}")
+            if as_json:
+                output.print_json({"path": path, "log": log, **progress.figures(), "stopped": stopped})
     if verbose:
         output.say(f"{log}: the stream has ended" if not no_follow else f"{log}: done")
 

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 
 import click
 
 import ringlog
 from ringlog.cli.errors import ExitCode, explained
-from ringlog.cli.output import Output
+from ringlog.cli.manual import DATA_CODES, manual
+from ringlog.cli.output import Output, json_option, print_json
 from ringlog.cli.values import RING
 from ringlog.cli.verify import report_text
 
 
-@click.command("repair")
+@click.command(
+    "repair",
+    short_help="Say what recovery would do to a ring or a log; with --yes do it.",
+    epilog=manual(
+        ("ringlog repair /dev/shm/ticks", "changes nothing"),
+        ("ringlog repair /var/log/ticks --yes", "does it"),
+        codes=(*DATA_CODES, ExitCode.WAITED),
+    ),
+)
 @click.argument("path", metavar="FILE", type=RING)
 @click.option("--yes", is_flag=True, help="Do it. Without this nothing is changed.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def command(path: str, yes: bool, as_json: bool) -> None:
     """Say what recovery would do to a ring or a log; with --yes do it.
 
@@ -31,7 +39,7 @@ def command(path: str, yes: bool, as_json: bool) -> None:
     if as_json:
         found = dataclasses.asdict(result)
         found["report"]["ok"] = result.report.ok
-        Output().write((json.dumps(found, indent=2) + "\n").encode())
+        print_json(found)
     else:
         Output().write(_text(path, result).encode(errors="surrogateescape"))
     if not result.report.ok:

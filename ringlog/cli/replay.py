@@ -10,14 +10,24 @@ import click
 
 import ringlog
 from ringlog.cli import output
-from ringlog.cli.errors import Failure, explained, explained_log
+from ringlog.cli.errors import ExitCode, Failure, explained, explained_log
+from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.progress import Progress
 from ringlog.cli.values import RING, From, Newest, Seconds, Size, Speed, Start
 from ringlog.log.replaying import replay
 from ringlog.log.segments import files_of
 
 
-@click.command("replay", short_help="Publish the events of LOG again, into the ring at PATH.")
+@click.command(
+    "replay",
+    short_help="Publish the events of LOG again, into the ring at PATH.",
+    epilog=manual(
+        ("ringlog replay /var/log/ticks /dev/shm/ticks", "as fast as it was"),
+        ("ringlog replay log /dev/shm/again --speed 10", "ten times as fast"),
+        ("ringlog replay log /dev/shm/again --speed max --end", "for a test"),
+        codes=(*DATA_CODES, ExitCode.WAITED),
+    ),
+)
 @click.argument("log", type=RING)
 @click.argument("path", type=RING)
 @click.option(
@@ -34,6 +44,7 @@ from ringlog.log.segments import files_of
 @click.option("--end", is_flag=True, help="End the stream afterwards: readers stop after the last event.")
 @click.option("--timeout", type=Seconds(), help="Give up if somebody is in the way for this long.")
 @click.option("-v", "--verbose", is_flag=True, help="Sum up on standard error at the end.")
+@output.json_option
 def command(
     log: str,
     path: str,
@@ -45,6 +56,7 @@ def command(
     end: bool,
     timeout: float | None,
     verbose: bool,
+    as_json: bool,
 ) -> None:
     """Publish the events of LOG again, in the ring at PATH, which is created if it is not there.
 
@@ -73,5 +85,8 @@ def command(
         output.say(f"{log}: {done.missing:,} events are missing in between")
     if verbose or progress.was_shown:
         output.say(f"{path}: {progress.summary()}")
+    if as_json:
+        figures = {**progress.figures(), "events": done.events, "missing": done.missing}
+        output.print_json({"log": log, "path": path, **figures})
     if count is not None and done.events < count:
         raise Failure(f"{log}: only {done.events} of {count} events were there")

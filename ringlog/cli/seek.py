@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 import ringlog
 from ringlog.cli import formats
 from ringlog.cli.errors import ExitCode, Failure, explained_log
-from ringlog.cli.output import Output
+from ringlog.cli.manual import DATA_CODES, manual
+from ringlog.cli.output import Output, json_option, print_json
 from ringlog.cli.values import RING, From, Newest, Start
 
 
-@click.command("seek", short_help="Say where in LOG an event is: by sequence or by time.")
+@click.command(
+    "seek",
+    short_help="Say where in LOG an event is: by sequence or by time.",
+    epilog=manual(
+        ("ringlog seek /var/log/ticks 1200", "by sequence"),
+        ("ringlog seek /var/log/ticks '5m ago' --json", "by time"),
+        codes=DATA_CODES,
+    ),
+)
 @click.argument("log", type=RING)
 @click.argument("where", type=From())
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def command(log: str, where: Start, as_json: bool) -> None:
     """Say in which file of LOG, and where in it, the event WHERE is.
 
@@ -43,7 +50,7 @@ def command(log: str, where: Start, as_json: bool) -> None:
             "size": len(event.data),
         }
     if as_json:
-        Output().write((json.dumps(found) + "\n").encode())
+        print_json(found)
     else:
         what = (
             f"{found['time']}, {found['size']} bytes"

@@ -11,6 +11,7 @@ import click
 import ringlog
 from ringlog.cli import formats
 from ringlog.cli.errors import ExitCode, Failure, explained
+from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.output import STDOUT, Output, has_colours, say
 from ringlog.cli.values import RING, From, Newest, Seconds, Start
 
@@ -18,7 +19,18 @@ AT_ONCE = 1024  # events read, formatted and written together
 LOOK_AROUND = 0.5  # seconds between looks at whether anybody still reads our output
 
 
-@click.command("tail", short_help="Print the events of the ring at PATH, new ones as they come.")
+@click.command(
+    "tail",
+    short_help="Print the events of the ring at PATH, new ones as they come.",
+    epilog=manual(
+        ("ringlog tail /dev/shm/ticks", "from the next event on"),
+        ("ringlog tail /dev/shm/ticks --from -10 --no-follow", "the newest ten"),
+        ("ringlog tail /dev/shm/ticks --from -5m --json", "five minutes back, as JSON"),
+        ("ringlog tail /dev/shm/jobs --name billing", "go on where it left off"),
+        ("ringlog tail /dev/shm/ticks --wait 60 --count 1", "wait for the ring, too"),
+        codes=(*DATA_CODES, ExitCode.WAITED),
+    ),
+)
 @click.argument("path", type=RING)
 @click.option(
     "-o",
@@ -30,6 +42,7 @@ LOOK_AROUND = 0.5  # seconds between looks at whether anybody still reads our ou
     help="raw: the data and a newline. json: one object a line. hex: as hexdump -C. log: the log records of "
     "ringlog.logging as lines for people.",
 )
+@click.option("--json", "as_json", is_flag=True, help="As --format json.")
 @click.option("-0", "--print0", is_flag=True, help="Raw: end each event with a NUL, not a newline.")
 @click.option("--no-newline", is_flag=True, help="Raw: end events with nothing.")
 @click.option(
@@ -67,6 +80,7 @@ LOOK_AROUND = 0.5  # seconds between looks at whether anybody still reads our ou
 def command(
     path: str,
     style: str,
+    as_json: bool,
     print0: bool,
     no_newline: bool,
     start: Start | None,
@@ -86,6 +100,8 @@ def command(
     \b
     Time spans: 5, 0.5, 200ms, 2m, 1h30m.
     """
+    if as_json:
+        style = "json"
     if print0 and no_newline:
         raise click.UsageError("--print0 and --no-newline exclude each other")
     if style != "raw" and (print0 or no_newline):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import click
 
+from ringlog.words import size_text as size_text
+
 T = TypeVar("T")
 
 if TYPE_CHECKING:  # generic only in later releases of click
@@ -22,7 +24,6 @@ _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d|w)", re.IGNORECASE)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _RATE = re.compile(r"(\d+(?:\.\d+)?)([kM]?)(?:/s)?")
-_UNITS = ("KiB", "MiB", "GiB", "TiB")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _NEVER = datetime(2262, 1, 1, tzinfo=timezone.utc)
 _FRACTION = re.compile(r"[.,](\d+)")
@@ -209,11 +210,3 @@ def _within_reach(when: datetime) -> Literal["oldest"] | datetime:
     except (OverflowError, ValueError):
         return "oldest" if when.year < 2000 else _NEVER
     return "oldest" if utc < _EPOCH else min(utc, _NEVER)
-
-
-def size_text(size: int) -> str:
-    """``16 MiB``, ``1.5 GiB``, ``300 bytes``."""
-    if size < 1024:
-        return f"{size} byte{'' if size == 1 else 's'}"
-    step = min((size.bit_length() - 1) // 10, len(_UNITS))
-    return f"{size / (1 << 10 * step):.1f}".removesuffix(".0") + f" {_UNITS[step - 1]}"

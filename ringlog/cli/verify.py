@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import time
 
@@ -11,14 +10,23 @@ import click
 
 import ringlog
 from ringlog.cli.errors import ExitCode, explained
-from ringlog.cli.output import Output
+from ringlog.cli.manual import DATA_CODES, manual
+from ringlog.cli.output import Output, json_option, print_json
 from ringlog.cli.progress import Progress
 from ringlog.cli.values import RING, size_text
 
 
-@click.command("verify", short_help="Go over every event of a ring or log: is it whole?")
+@click.command(
+    "verify",
+    short_help="Go over every event of a ring or log: is it whole?",
+    epilog=manual(
+        ("ringlog verify /dev/shm/ticks", "a ring"),
+        ("ringlog verify /var/log/ticks --json", "a log"),
+        codes=DATA_CODES,
+    ),
+)
 @click.argument("path", metavar="FILE", type=RING)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @click.option("--progress/--no-progress", default=True, help="Show how far it is, on a terminal.")
 def command(path: str, as_json: bool, progress: bool) -> None:
     """Go over every event of a ring or a log, and report the first bad position and why.
@@ -36,7 +44,7 @@ def command(path: str, as_json: bool, progress: bool) -> None:
     seconds = time.monotonic() - began
     if as_json:
         found = {**dataclasses.asdict(report), "ok": report.ok, "seconds": round(seconds, 6)}
-        Output().write((json.dumps(found, indent=2) + "\n").encode())
+        print_json(found)
     else:
         Output().write(report_text(path, report, seconds).encode(errors="surrogateescape"))
     if not report.ok:

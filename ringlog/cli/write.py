@@ -12,8 +12,9 @@ import click
 
 import ringlog
 from ringlog.cli import output
-from ringlog.cli.errors import Failure, Terminated, explain, explained
+from ringlog.cli.errors import ExitCode, Failure, Terminated, explain, explained
 from ringlog.cli.lines import Batches, Lines, Source, wait_for_file
+from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.progress import Progress
 from ringlog.cli.values import RING, Rate, Repeat, Seconds, Size, Sync, SyncPolicy
 
@@ -21,7 +22,17 @@ LARGEST_READ = 256 << 10  # bytes: enough to be fast, little enough to stay in t
 TICK = 0.001  # seconds: fast rates go out in batches this far apart
 
 
-@click.command("write", short_help="Write the lines of FILE, or of standard input, as events.")
+@click.command(
+    "write",
+    short_help="Write the lines of FILE, or of standard input, as events.",
+    epilog=manual(
+        ("ringlog write /dev/shm/lines", "type lines; Ctrl-D leaves"),
+        ("journalctl -f | ringlog write /dev/shm/log", "each line is an event"),
+        ("ringlog write /dev/shm/log access.log --follow", "as the file grows"),
+        ("ringlog write /dev/shm/t words --rate 10k --end", "paced, then the end"),
+        codes=(*DATA_CODES, ExitCode.WAITED),
+    ),
+)
 @click.argument("path", type=RING)
 @click.argument("file", type=click.Path(allow_dash=True), default="-")
 @click.option(
@@ -53,6 +64,7 @@ TICK = 0.001  # seconds: fast rates go out in batches this far apart
     help="When events are forced to disk: none (as the system likes), always (each batch), or a span.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Sum up on standard error at the end.")
+@output.json_option
 def command(
     path: str,
     file: str,
@@ -66,6 +78,7 @@ def command(
     timeout: float | None,
     sync: SyncPolicy,
     verbose: bool,
+    as_json: bool,
 ) -> None:
     """Write each line of FILE, or of standard input, as an event into the ring at PATH.
 
@@ -97,9 +110,13 @@ def command(
         else:
             batches = source.once(lines, at_once)
         ending = _ended_when_stopped(writer) if end and endless else nullcontext()
-        with closing(progress), ending:
-            publish = _Publisher(path, writer, progress, 0 if keep_newline else 1)
-            publish.all(batches if rate is None else _paced(batches, rate))
+        try:
+            with closing(progress), ending:
+                publish = _Publisher(path, writer, progress, 0 if keep_newline else 1)
+                publish.all(batches if rate is None else _paced(batches, rate))
+        finally:
+            if as_json:
+                output.print_json({"path": path, **progress.figures()})
         if end:
             writer.end()
     if verbose or progress.was_shown:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from ringlog import errors, liveness, lock, users
 from ringlog.doctor.examination import Examination
 from ringlog.doctor.finding import Finding, Severity
+from ringlog.doctor.pace import falling_behind
+from ringlog.doctor.permissions import not_ours, open_to_all, semaphore_access
 from ringlog.doctor.readers import no_slots, readers
+from ringlog.doctor.usage import forgotten, swapped, unread
 from ringlog.doctor.writers import other_writers, semaphore, write_lock
 
 Check = Callable[[Examination], Iterator[Finding]]
@@ -87,11 +90,18 @@ CHECKS: tuple[Check, ...] = (
     readable,
     write_lock,
     readers,
+    falling_behind,
     no_slots,
     attaching,
     clock,
+    unread,
     other_writers,
     semaphore,
+    semaphore_access,
+    open_to_all,
+    not_ours,
+    swapped,
+    forgotten,
     restarted,
 )
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ringlog import _core, describe, files, lock
+from ringlog import _core, describe, files, lock, users
 from ringlog.errors import CorruptStream, RinglogError
 from ringlog.events import ReaderInfo, RingInfo, WriterInfo
 
@@ -32,18 +32,20 @@ class Look:
     attaching: bool
     max_readers: int
     boot_id: bytes
+    file_id: bytes
     last_timestamp: int
     now: int
 
 
 @dataclass(frozen=True)
 class Examination:
-    """Two looks at a ring, or why there are none."""
+    """Two looks at a ring, or why there are none. users: the other processes seen to have it mapped."""
 
     path: str
     looks: tuple[Look, Look] | None
     seconds: float
     error: Exception | None = None
+    users: tuple[int, ...] = ()
 
     @property
     def last(self) -> Look:
@@ -73,7 +75,8 @@ def look(paths: Iterable[str], between: float = BETWEEN) -> list[Examination]:
     begun = [_begin(os.path.abspath(path)) for path in paths]
     if any(not isinstance(first, Exception) for _, first in begun):
         time.sleep(between)
-    return [_finish(path, first) for path, first in begun]
+    mapped = {pid: users.mapped(pid) for pid in users.processes() if pid != os.getpid()} if begun else {}
+    return [_finish(path, first, mapped) for path, first in begun]
 
 
 def _begin(path: str) -> tuple[str, tuple[_core.Mapping, Look, float] | Exception]:
@@ -84,12 +87,17 @@ def _begin(path: str) -> tuple[str, tuple[_core.Mapping, Look, float] | Exceptio
         return path, error
 
 
-def _finish(path: str, first: tuple[_core.Mapping, Look, float] | Exception) -> Examination:
+def _finish(
+    path: str, first: tuple[_core.Mapping, Look, float] | Exception, mapped: dict[int, set[users.Place]]
+) -> Examination:
     if isinstance(first, Exception):
         return Examination(path, None, 0.0, first)
     mapping, before, when = first
     try:
-        return Examination(path, (before, _look(path, mapping)), time.monotonic() - when)
+        after = _look(path, mapping)
+        places = users.place_of(path)
+        used_by = tuple(pid for pid, theirs in mapped.items() if places & theirs)
+        return Examination(path, (before, after), time.monotonic() - when, users=used_by)
     except (OSError, RinglogError) as error:
         return Examination(path, None, 0.0, error)
 
@@ -110,6 +118,7 @@ def _look(path: str, mapping: _core.Mapping) -> Look:
         attaching=mapping.held(_core.TABLE_LEASE) or mapping.held(_core.RESTART_LEASE),
         max_readers=ring["max_readers"],
         boot_id=ring["boot_id"],
+        file_id=ring["file_id"],
         last_timestamp=ring["last_timestamp"] if ring["event_count"] else 0,
         now=time.time_ns(),
     )

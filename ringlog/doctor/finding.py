@@ -13,7 +13,7 @@ Severity = Literal["problem", "note"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing about one ring.
+    """One thing about a ring, a folder of them, or this machine.
 
     check: its name, which never changes. severity: a "problem" holds somebody up, or will, until a person
     does something; a "note" is worth knowing and mends itself. text: what is so. advice: what to do; "" where

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -96,3 +97,11 @@ def test_without_permission(ring: str, stopped: Stopped) -> None:
     holder = stopped(OWNER)
     assert run_as_nobody("evict", ring, "--writer", "--yes").returncode == ExitCode.REFUSED
     assert holder.poll() is None
+
+
+def test_json(ring: str, stopped: Stopped) -> None:
+    ringlog.create(ring, 65536)
+    holder = stopped(OWNER)
+    said = json.loads(out("evict", "--json", ring, "--writer", "--yes"))
+    assert (said["path"], said["killed"]) == (ring, holder.pid)
+    assert (said["was"]["state"], said["was"]["holds_lock"]) == ("stopped", True)

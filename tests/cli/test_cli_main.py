@@ -32,7 +32,9 @@ def test_help_of_a_verb(verb: str) -> None:
 
 
 def test_version() -> None:
-    assert out("--version").decode() == f"ringlog {ringlog.__version__}\n"
+    said = out("--version").decode()
+    assert said.startswith(f"ringlog {ringlog.__version__} (file format 1; core for CPython ")
+    assert said.endswith(f"checksum by {ringlog._core.checksum_implementations()[0]})\n")
 
 
 def test_as_a_module() -> None:
