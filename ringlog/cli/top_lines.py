@@ -22,9 +22,10 @@ from ringlog.observing.sample import SEVERITIES, Severity
 
 Sort = Literal["trouble", "path", "events", "bytes", "unread", "lag"]
 NARROWEST = 80
+_WIDE = 100
 MARKS: dict[Severity, str] = {"": "", "note": "!", "problem": "!!"}
 _STYLES: dict[Severity, str] = {"": "", "note": "yellow", "problem": "bold reverse"}
-_STATES = {"active": "bright_blue", "reading": "bright_blue", "waiting": "yellow"}
+_STATES = {"active": "bright_blue", "reading": "bright_blue"}
 _MARK = 3  # columns
 _KEYS: dict[Sort, Callable[[RingSample], float]] = {
     "trouble": lambda ring: SEVERITIES.index(ring.severity),
@@ -53,11 +54,11 @@ _COLUMNS = (
     Column("LAG", 6),
     Column("BEHIND", 7),
     Column("UNREAD", 6),
-    Column("LOST", 6, 100),
+    Column("LOST", 6, _WIDE),
     Column("CPU", 4),
     Column("MEM", 5),
 )
-_PROCESS = Column("PROCESS", 16, 100)
+_PROCESS = Column("PROCESS", 16, _WIDE)
 
 
 def ordered(sample: Sample, sort: Sort, backwards: bool = False) -> list[RingSample]:
@@ -71,7 +72,8 @@ def heading(sample: Sample, width: int) -> list[Text]:
     """What there is, and the titles of the columns."""
     people = [one for ring in sample.rings for one in ring.writers + ring.readers]
     errors = [ring for ring in sample.rings if ring.error is not None]
-    wrong = [one.severity for one in people] + [ring.severity for ring in errors]
+    wrong: list[Severity] = [one.severity for one in people] + [ring.severity for ring in errors]
+    wrong += ["note"] if sample.denied else []
     parts = [_count(len(sample.rings), "ring")]
     parts += [_count(sum(len(ring.writers) for ring in sample.rings), "writer")]
     parts += [_count(sum(len(ring.readers) for ring in sample.rings), "reader")]
@@ -84,7 +86,7 @@ def heading(sample: Sample, width: int) -> list[Text]:
     cells = [column.title.rjust(column.width) for column in _columns(width)]
     cells[1] = "STATE".ljust(7)
     titles = _cell("   WHO", _who_width(width) + _MARK) + " " + " ".join(cells)
-    if width >= _PROCESS.from_width:
+    if width >= _WIDE:
         titles += " " + _PROCESS.title
     return [line, Text(_cell(titles, width), style="bold underline")]
 
@@ -98,7 +100,9 @@ def body(sample: Sample, width: int, sort: Sort, backwards: bool = False) -> lis
         lines.append(Text("   no rings here"))
     if sample.denied:
         first = _printable(sample.denied[0]) + (" and others" if len(sample.denied) > 1 else "")
-        lines += _note("note", f"{len(sample.denied)} not looked into, permission denied: {first}", width)
+        text = f"{len(sample.denied)} not looked into, permission denied: {first}"
+        for number, piece in enumerate(_fold(text, width - _MARK)):
+            lines.append(Text.assemble(_mark("" if number else "note"), (piece, _STYLES["note"])))
     return lines
 
 
@@ -111,7 +115,7 @@ def _ring(ring: RingSample, width: int) -> Iterator[Text]:
         return
     figures = _figures(ring, width)
     room = width - _MARK - 2 - cell_len(figures)
-    if cell_len(name) <= room:
+    if width >= _WIDE and cell_len(name) <= room:  # never on a narrow one: it would jump with the figures
         yield Text.assemble(_mark(ring.severity), (_cell(name, room), "bold"), "  ", figures)
     else:
         yield Text.assemble(_mark(ring.severity), (_middle(name, width - _MARK), "bold"))
@@ -131,7 +135,7 @@ def _figures(ring: RingSample, width: int) -> str:
     rate = None if ring.bytes_per_second is None else ring.bytes_per_second / 1e6
     megabytes = "-" if rate is None else f"{rate:.2f}" if rate < 9.995 else f"{rate:,.0f}"
     bar = ""
-    if width >= 100:
+    if width >= _WIDE:
         bar = f" [{'|' * round(ring.unread * 10):<10}]"
     return "  ".join(
         (
@@ -140,7 +144,7 @@ def _figures(ring: RingSample, width: int) -> str:
             f"{megabytes:>6} MB/s",
             f"unread{bar} {percent(ring.unread):>4}",
             f"kept {percent(ring.kept):>4}",
-            *([f"holds {short_span(ring.holds):>6}"] if width >= 100 else [f"{short_span(ring.holds):>6}"]),
+            *([f"holds {short_span(ring.holds):>6}"] if width >= _WIDE else [f"{short_span(ring.holds):>6}"]),
         )
     )
 
@@ -178,7 +182,7 @@ def _person(
 ) -> Text:
     """One line for a writer or a reader; `cells` as `_COLUMNS`, up to the process's own."""
     who = _printable(name)
-    if process is not None and width < _PROCESS.from_width:
+    if process is not None and width < _WIDE:
         who += f"{' ' if who else ''}({_printable(process.name)})"
     line = Text.assemble(_mark(severity), _cell(f"  {kind} {who}", _who_width(width)))
     own = (percent(process.cpu), short_bytes(process.memory)) if process is not None else ("-", "-")
@@ -187,7 +191,7 @@ def _person(
             line.append(" ").append(text.ljust(column.width), _STYLES[severity] or _STATES.get(text, ""))
         elif width >= column.from_width:
             line.append(" " + text.rjust(column.width))
-    if width >= _PROCESS.from_width and process is not None:
+    if width >= _WIDE and process is not None:
         line.append(" " + _cell(_printable(process.name), _PROCESS.width))
     return line
 
@@ -228,7 +232,7 @@ def _columns(width: int) -> list[Column]:
 
 def _who_width(width: int) -> int:
     taken = sum(column.width + 1 for column in _columns(width))
-    if width >= _PROCESS.from_width:
+    if width >= _WIDE:
         taken += _PROCESS.width + 1
     return width - _MARK - taken
 

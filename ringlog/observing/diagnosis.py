@@ -60,7 +60,7 @@ def of_reader(reader: ReaderInfo, lost: int, pace: Pace | None, capacity: int) -
     if pace is not None and pace.finished == 0:
         if reader.holds_up:
             return Diagnosis("stuck", "problem", f"finished nothing in {pace.seconds:.1f} s; {waits}")
-        if reader.behind is not None and reader.behind > PATIENCE:
+        if reader.fill > MUCH or (reader.behind is not None and reader.behind > PATIENCE):
             return Diagnosis("slow", "note", f"finished nothing in {pace.seconds:.1f} s")
     if reader.holds_up:
         takes = f"; it takes {pace.finished / pace.seconds:,.0f} events/s" if pace else ""
@@ -86,6 +86,6 @@ def _until_full(reader: ReaderInfo, pace: Pace | None, capacity: int) -> str:
     if pace is not None and pace.events > pace.finished:
         growth = pace.bytes / pace.seconds * (1 - pace.finished / pace.events)
     if growth <= 0:
-        return "the writer will wait for it when the ring is full"
+        return "the writer waits once the ring is full"
     left = (1 - reader.fill) * capacity / growth
-    return f"the writer will wait for it in {left:,.1f} s" if left < 3600 else "it falls behind"
+    return f"in {left:,.1f} s the writer waits for it" if left < 3600 else "it falls behind"

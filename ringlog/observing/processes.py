@@ -15,13 +15,15 @@ from ringlog import liveness
 class ProcessSample:
     """A process between two samples.
 
-    cpu: processor time by time, 1.0 is one core; None at the first look. memory: bytes that it shares with
-    nobody; what it has mapped of rings is not in it. resident: all of its bytes that are in memory, as other
-    tools show them: with the pages of rings, and those twice, as each ring is mapped twice.
+    cpu: processor time by time, 1.0 is one core; None at the first look. cpu_seconds: processor time since it
+    started. memory: bytes that it shares with nobody; what it has mapped of rings is not in it. resident: all
+    of its bytes that are in memory, as other tools show them: with the pages of rings, and those twice, as
+    each ring is mapped twice.
     """
 
     name: str
     cpu: float | None
+    cpu_seconds: float
     memory: int
     resident: int
 
@@ -29,7 +31,6 @@ class ProcessSample:
 @dataclass(frozen=True)
 class _Seen:
     process: psutil.Process
-    spent: float
     when: float
     sample: ProcessSample
 
@@ -68,6 +69,6 @@ class ProcessTable:
         when, spent = self._monotonic(), times.user + times.system
         cpu = None
         if before is not None and when > before.when:
-            cpu = max(0.0, spent - before.spent) / (when - before.when)
+            cpu = max(0.0, spent - before.sample.cpu_seconds) / (when - before.when)
         private = max(0, memory.rss - memory.shared)
-        return _Seen(process, spent, when, ProcessSample(sighting.name, cpu, private, memory.rss))
+        return _Seen(process, when, ProcessSample(sighting.name, cpu, spent, private, memory.rss))
