@@ -63,7 +63,7 @@ def command(paths: tuple[str, ...], interval: float, sort: Sort, once: bool, as_
     \b
       ringlog top
       ringlog top /dev/shm/ticks --interval 200ms --sort lag
-      ringlog top --once --json | jq '.rings[].readers[] | select(.severity == "problem")'
+      ringlog top --once --json | jq '.rings[].readers[]? | select(.severity == "problem")'
 
     In a pipe it prints a picture for each look. With --once its exit code tells if a PATH is no ring.
     """

@@ -1,4 +1,8 @@
-"""What a sample says. Rates are means since the sample before, None where there was none to compare with."""
+"""What a sample says.
+
+Rates are means since the sample before, or over half a second if that was less; None where there was nothing
+to compare with.
+"""
 
 from __future__ import annotations
 

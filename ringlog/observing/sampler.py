@@ -16,6 +16,8 @@ from ringlog.observing.sample import ReaderSample, RingSample, Sample, WriterSam
 from ringlog.observing.search import Search
 
 SHARED_MEMORY = "/dev/shm"
+SETTLED = 0.5  # seconds: looks are compared over as much, where there are older ones
+TOO_SOON = 0.05  # seconds in which nobody need have moved
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Sampler:
         self._clock = clock
         self._monotonic = monotonic
         self._processes = processes or ProcessTable(monotonic)
-        self._before: dict[str, _Look] = {}
+        self._before: dict[str, list[_Look]] = {}
         self._last: float | None = None
 
     def sample(self) -> Sample:
@@ -61,7 +63,7 @@ class Sampler:
         seconds = 0.0 if self._last is None else now - self._last
         self._last = now
         rings = []
-        looks: dict[str, _Look] = {}
+        looks: dict[str, list[_Look]] = {}
         for path in paths:
             try:
                 ring, looks[path] = self._ring(path)
@@ -74,7 +76,7 @@ class Sampler:
         self._before = looks
         return Sample(self._clock(), seconds, tuple(rings), tuple(denied))
 
-    def _ring(self, path: str) -> tuple[RingSample, _Look]:
+    def _ring(self, path: str) -> tuple[RingSample, list[_Look]]:
         mapping, _ = files.attach(path, os.O_RDONLY, _core.MAP_READ, populate=False)
         when, now = self._monotonic(), self._clock()
         seen = mapping.snapshot()
@@ -87,9 +89,8 @@ class Sampler:
         identity = (seen["stream_id"], seen["file_id"])
         finished = {place: reader.sequence for place, reader in readers.items()}
         look = _Look(when, identity, seen["event_count"], seen["write_offset"], finished)
-        before = self._before.get(path)
-        if before is not None and (before.identity != identity or before.when >= when):
-            before = None
+        looks = _compared(self._before.get(path, []), look)
+        before = looks[0] if looks and when - looks[0].when >= TOO_SOON else None
         people = [self._reader(mapping, place, one, seen, before, look) for place, one in readers.items()]
         capacity, seconds = seen["capacity"], when - before.when if before else 0.0
         rate = (look.position - before.position) / seconds if before else None
@@ -112,7 +113,7 @@ class Sampler:
         )
         if mapping.broken and (error := files.breakage(mapping, path)):
             raise error  # some of it may be zeros
-        return ring, look
+        return ring, [*looks, look]
 
     def _writers(
         self, mapping: _core.Mapping, writers: dict[tuple[int, int], WriterInfo], waits: bool
@@ -175,6 +176,14 @@ class Sampler:
             severity=severity,
             why=why,
         )
+
+
+def _compared(looks: list[_Look], look: _Look) -> list[_Look]:
+    """The earlier looks at the same ring, from the newest on that is old enough to be compared with. Two who
+    ask at the same time, of an exporter say, would else see everybody stuck."""
+    looks = [one for one in looks if one.identity == look.identity]
+    old = [one for one in looks if look.when - one.when >= SETTLED]
+    return looks[max(0, len(old) - 1) :]
 
 
 def _lost(reader: ReaderInfo, lost_from: int, ring: _core._Snapshot) -> int:

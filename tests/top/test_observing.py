@@ -60,6 +60,19 @@ def test_rates_are_from_look_to_look(ring_path: str) -> None:
         assert only(sampler).ended
 
 
+def test_looks_that_follow_close_on_each_other(ring_path: str) -> None:
+    sampler, clock = clocked(ring_path)
+    with ringlog.Writer(ring_path, capacity=65536) as writer:
+        rates = []
+        for seconds in (0, 0.01, 0.2, 0.2, 0.2, 0.01, 1):
+            clock.go_on(seconds)
+            writer.append_many([b"x"] * 60, timestamp=NOON)
+            rates.append(only(sampler).events_per_second)
+    assert rates[:2] == [None, None]  # nothing to compare with, and nothing yet
+    over = [(120, 0.21), (180, 0.41), (180, 0.6), (240, 0.61), (60, 1)]  # events, seconds
+    assert rates[2:] == [pytest.approx(events / seconds) for events, seconds in over]
+
+
 def test_another_ring_of_the_same_name_begins_anew(ring_path: str) -> None:
     sampler, clock = clocked(ring_path)
     for _ in range(2):
