@@ -17,6 +17,7 @@ import ringlog
 from ringlog.cli.errors import ExitCode
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*(?:3[0-7]|9[0-7]|38)[0-9;]*m")
+pytestmark = pytest.mark.once
 QUICK = ("--interval", "100ms")
 
 
