@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "cli"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from cli_command import COMMAND
 from top_terminal import Open, Terminal
 
 
@@ -19,8 +20,14 @@ def terminal() -> Iterator[Open]:
     """Start ``ringlog`` with these arguments in a terminal of its own."""
     terminals: list[Terminal] = []
 
-    def start(*arguments: str, width: int = 80, height: int = 24, **changes: str | None) -> Terminal:
-        terminals.append(Terminal(arguments, width, height, changes))
+    def start(
+        *arguments: str,
+        width: int = 80,
+        height: int = 24,
+        program: Sequence[str] = COMMAND,
+        **changes: str | None,
+    ) -> Terminal:
+        terminals.append(Terminal([*program, *arguments], width, height, changes))
         return terminals[-1]
 
     yield start

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import termios
 from pathlib import Path
 
 import psutil
 import pytest
+from cli_command import COMMAND
 from processes import eventually
 from top_terminal import Open, Terminal
 
@@ -209,3 +211,14 @@ def test_once_in_a_terminal(ring_path: str, terminal: Open) -> None:
     assert COLOUR.search(top.raw)
     assert "\x1b[?1049h" not in top.raw
     assert "64 KiB" in top.raw
+
+
+def test_without_a_keyboard(ring_path: str, terminal: Open) -> None:
+    ringlog.create(ring_path, 65536)
+    command = f"exec {shlex.join(COMMAND)} top {shlex.quote(ring_path)} --interval 100ms </dev/null"
+    top = terminal(program=["sh", "-c", command])
+    top.until_seen("0 ev/s")
+    assert is_line_mode(top)  # nothing was done to a keyboard that is somebody else's
+    top.child.sendintr()
+    assert top.finish() == ExitCode.INTERRUPTED
+    assert top.given_back()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pexpect
 import pyte
-from cli_command import COMMAND, environment
+from cli_command import environment
 from processes import GENEROUS, eventually
 
 Open = Callable[..., "Terminal"]  # the fixture that starts one
@@ -17,14 +17,14 @@ class Terminal:
     """What the command wrote, as a person sees it (`lines`) and as it came (`raw`)."""
 
     def __init__(
-        self, arguments: Sequence[str], width: int, height: int, changes: dict[str, str | None]
+        self, command: Sequence[str], width: int, height: int, changes: dict[str, str | None]
     ) -> None:
         self.raw = ""
         self._screen = pyte.Screen(width, height)
         self._stream = pyte.Stream(self._screen)
         self.child = pexpect.spawn(
-            COMMAND[0],
-            [*COMMAND[1:], *arguments],
+            command[0],
+            list(command[1:]),
             env=environment(LINES=None, COLUMNS=None, **changes),
             encoding="utf-8",
             timeout=GENEROUS,
