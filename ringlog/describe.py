@@ -59,23 +59,29 @@ def describe(mapping: _core.Mapping, path: str) -> RingInfo:
     )
 
 
-def writers_of(mapping: _core.Mapping, ring: _core._Snapshot) -> dict[tuple[int, int], WriterInfo]:
-    """By slot and epoch."""
+def writers_of(
+    mapping: _core.Mapping, ring: _core._Snapshot, now: int | None = None
+) -> dict[tuple[int, int], WriterInfo]:
+    """By slot and epoch. now: Unix nanoseconds that ages count from; None: the clock's."""
     found = {}
+    now = time.time_ns() if now is None else now
     for slot in range(_core.MAX_WRITERS):
         seen = slots.writer_slot(mapping, slot)
         if seen.status == _core.SLOT_ACTIVE:
-            found[slot, seen.epoch] = _writer_info(mapping, slot, seen, ring["owner"])
+            found[slot, seen.epoch] = _writer_info(mapping, slot, seen, ring["owner"], now)
     return found
 
 
-def readers_of(path: str, mapping: _core.Mapping, ring: _core._Snapshot) -> dict[tuple[int, int], ReaderInfo]:
-    """By slot and epoch."""
+def readers_of(
+    path: str, mapping: _core.Mapping, ring: _core._Snapshot, now: int | None = None
+) -> dict[tuple[int, int], ReaderInfo]:
+    """By slot and epoch. now: as for `writers_of`."""
     found = {}
+    now = time.time_ns() if now is None else now
     for slot in range(ring["max_readers"]):
         seen = slots.reader_slot(mapping, slot)
         if seen.kept:
-            found[slot, seen.epoch] = _reader_info(path, mapping, slot, seen, ring)
+            found[slot, seen.epoch] = _reader_info(path, mapping, slot, seen, ring, now)
     return found
 
 
@@ -84,9 +90,11 @@ def owner_of(word: int) -> tuple[int, int]:
     return word & 0xFFFF, (word & ~CONTENDED) >> 16
 
 
-def _writer_info(mapping: _core.Mapping, slot: int, seen: slots.WriterSlot, owner: int) -> WriterInfo:
+def _writer_info(
+    mapping: _core.Mapping, slot: int, seen: slots.WriterSlot, owner: int, now: int
+) -> WriterInfo:
     leased = mapping.held(liveness.writer_offset(slot))
-    age = time.time_ns() - (seen.last_publish or seen.opened)
+    age = now - (seen.last_publish or seen.opened)
     # Below 0: the clock was set back since, and nothing was published by it.
     active = bool(seen.last_publish) and 0 <= age < ACTIVE_NS
     return WriterInfo(
@@ -101,7 +109,7 @@ def _writer_info(mapping: _core.Mapping, slot: int, seen: slots.WriterSlot, owne
 
 
 def _reader_info(
-    path: str, mapping: _core.Mapping, slot: int, seen: slots.ReaderSlot, ring: _core._Snapshot
+    path: str, mapping: _core.Mapping, slot: int, seen: slots.ReaderSlot, ring: _core._Snapshot, now: int
 ) -> ReaderInfo:
     lag = max(0, ring["event_count"] - seen.sequence)
     leased = mapping.held(liveness.reader_offset(slot))
@@ -117,13 +125,15 @@ def _reader_info(
         started=seen.start_time / 1e9 if seen.start_time else None,
         leased=leased,
         process=liveness.condition(seen.identity),
-        behind=_behind(path, mapping, seen.position, ring) if lag else 0.0,
+        behind=_behind(path, mapping, seen.position, ring, now) if lag else 0.0,
         fill=min(1.0, unread / ring["capacity"]) if lag else 0.0,
         holds_up=counts and seen.position < ring["gate_offset"] > ring["tail_offset"],
     )
 
 
-def _behind(path: str, mapping: _core.Mapping, position: int, ring: _core._Snapshot) -> float | None:
+def _behind(
+    path: str, mapping: _core.Mapping, position: int, ring: _core._Snapshot, now: int
+) -> float | None:
     """Seconds since the event at `position` was published. By reading the file, not the mapping: that this
     place was overwritten, or cut off, is no reason to fail here."""
     if not ring["tail_offset"] <= position < ring["write_offset"]:
@@ -145,4 +155,4 @@ def _behind(path: str, mapping: _core.Mapping, position: int, ring: _core._Snaps
     finally:
         os.close(fd)
     timestamp: int = _TIMESTAMP.unpack(raw)[0]
-    return max(0, time.time_ns() - timestamp) / 1e9
+    return max(0, now - timestamp) / 1e9

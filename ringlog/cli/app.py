@@ -13,7 +13,7 @@ from ringlog.cli import output
 from ringlog.cli.errors import MEANINGS, ClosedPipe, ExitCode, Failure, Terminated
 
 VERBS = (
-    *("create", "info", "doctor", "write", "tail", "evict", "forget"),
+    *("create", "info", "top", "doctor", "exporter", "write", "tail", "evict", "forget"),
     *("record", "replay", "cat", "seek", "export", "import", "verify", "repair", "rm"),
     *("bench", "completion", "help"),
 )
