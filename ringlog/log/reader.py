@@ -11,7 +11,6 @@ from datetime import datetime
 from types import TracebackType
 
 from ringlog import _core
-from ringlog.batch import Batch
 from ringlog.errors import (
     ClosedError,
     CorruptStream,
