@@ -5,14 +5,24 @@ from __future__ import annotations
 import click
 
 from ringlog.cli import output
-from ringlog.cli.errors import Failure, code_of
+from ringlog.cli.errors import ExitCode, Failure, code_of
+from ringlog.cli.manual import manual
 from ringlog.cli.values import RING
 from ringlog.observing import SHARED_MEMORY, Sampler
 
-PORT = 9824  # nobody's, as far as lists of exporters go
+PORT = 9824  # beside the ports that other exporters commonly take
 
 
-@click.command("exporter", short_help="Serve the figures of rings to Prometheus.")
+@click.command(
+    "exporter",
+    short_help="Serve the figures of rings to Prometheus.",
+    epilog=manual(
+        ("ringlog exporter", "every ring in /dev/shm"),
+        ("ringlog exporter /dev/shm/ticks --port 9100", ""),
+        ("curl -s http://127.0.0.1:9824/metrics", "to see it"),
+        codes=(ExitCode.DONE, ExitCode.FAILED, ExitCode.REFUSED),
+    ),
+)
 @click.argument("paths", metavar="[PATH...]", type=RING, nargs=-1)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option(
@@ -30,17 +40,13 @@ def command(paths: tuple[str, ...], host: str, port: int) -> None:
 
     \b
     Worth an alert:
-      ringlog_reader_severity == 2                       a reader holds the writer up
-      ringlog_ring_unread_ratio > 0.8                    the writer will wait soon
-      ringlog_reader_behind_seconds > 5                  a reader is late
-      ringlog_writer_state{state="dead"} == 1            a writer died
+      ringlog_reader_severity == 2             a reader holds the writer up
+      ringlog_ring_unread_ratio > 0.8          the writer will wait soon
+      ringlog_reader_behind_seconds > 5        a reader is late
+      ringlog_writer_state{state="dead"} == 1  a writer died
     How much time a ring holds:
-      ringlog_ring_capacity_bytes / rate(ringlog_ring_published_bytes_total[5m])
-
-    \b
-      ringlog exporter
-      ringlog exporter /dev/shm/ticks --port 9100
-      curl -s http://127.0.0.1:9824/metrics
+      ringlog_ring_capacity_bytes
+          / rate(ringlog_ring_published_bytes_total[5m])
     """
     try:
         from prometheus_client import CollectorRegistry, start_http_server

@@ -13,6 +13,7 @@ import ringlog
 from ringlog.cli import output
 from ringlog.cli.errors import ExitCode, explain
 from ringlog.cli.formats import iso_time
+from ringlog.cli.manual import RING_CODES, manual
 from ringlog.cli.top_lines import NARROWEST, SORTS, Sort, body, heading, ordered
 from ringlog.cli.values import RING, Seconds
 from ringlog.observing import SHARED_MEMORY, RingSample, Sample, Sampler
@@ -25,7 +26,16 @@ SOON = 0.5  # the first rates should not be long in coming
 _PIPE_WIDTH = 120
 
 
-@click.command("top", short_help="Watch rings: rates, readers, and who is behind.")
+@click.command(
+    "top",
+    short_help="Watch rings: rates, readers, and who is behind.",
+    epilog=manual(
+        ("ringlog top", "every ring in /dev/shm"),
+        ("ringlog top /dev/shm/ticks --interval 200ms --sort lag", ""),
+        ("ringlog top --once --json | jq '.rings[].readers[]?.name'", ""),
+        codes=RING_CODES,
+    ),
+)
 @click.argument("paths", metavar="[PATH...]", type=RING, nargs=-1)
 @click.option("--interval", type=Seconds(), default="1", show_default=True, help="Time between two looks.")
 @click.option(
@@ -43,27 +53,25 @@ def command(paths: tuple[str, ...], interval: float, sort: Sort, once: bool, as_
     not be seen.
 
     \b
-    Of a ring:   events and bytes published in a second; unread: how much of it lossless
-                 readers have not finished, at 100% the writer waits; kept: how much of it
-                 holds events; how much time it holds at this rate.
-    Of a reader: lag: events that it has not finished; behind: how long ago the first of
-                 them was published; lost: what is gone while a name was away. Lossy
-                 readers leave no trace in a ring, and are not seen.
-    Of both:     processor time (100% is one core), and memory without what is shared.
+    Of a ring:   events and bytes published in a second; unread: how much of it
+                 lossless readers have not finished, at 100% the writer waits;
+                 kept: how much of it holds events; how much time it holds at
+                 this rate.
+    Of a reader: lag: events that it has not finished; behind: how long ago
+                 the first of them was published; lost: what is gone while a
+                 name was away. Lossy readers leave no trace in a ring, and
+                 are not seen.
+    Of both:     processor time (100% is one core), and memory without what
+                 is shared.
 
     Marked !! is a problem, which holds somebody up until a person does something; ! is worth knowing; the
     reason stands below. States are those of ringlog doctor, which has advice.
 
     \b
-    Keys: q or Ctrl-C  ends            s, S     sorts by the next, the previous figure
-          up, down     a line          r        turns the order round
-          PgUp, PgDn   a screen        space    holds the picture, and goes on
+    Keys: q or Ctrl-C  ends            s, S   sort by the next, the previous
+          up, down     a line          r      turns the order round
+          PgUp, PgDn   a screen        space  holds the picture, or goes on
           Home, End    first, last
-
-    \b
-      ringlog top
-      ringlog top /dev/shm/ticks --interval 200ms --sort lag
-      ringlog top --once --json | jq '.rings[].readers[]? | select(.severity == "problem")'
 
     In a pipe it prints a picture for each look. With --once its exit code tells if a PATH is no ring.
     """

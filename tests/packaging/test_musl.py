@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("musl-gcc"), reason="needs musl-gcc (Debian: musl-tools)"),
 ]
 NATIVE = Path(ringlog.get_include()).parent
-WITHOUT_PYTHON = ("fault.c", "mapping.c", "segment.c", "wait.c", "waker.c", "window.c")
+WITHOUT_PYTHON = ("fault.c", "mapping.c", "segment.c", "segment_pages.c", "wait.c", "waker.c", "window.c")
 KERNEL = ("linux", "asm", "asm-generic")  # headers of the kernel, which musl-gcc does not look for
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers")
 
