@@ -28,13 +28,13 @@ class BadRow(ValueError):
 
 def _sequence(value: Any) -> int | None:
     if value is None or (type(value) is int and 0 <= value <= LAST_SEQUENCE):
-        return value  # type: ignore[no-any-return]
+        return value
     raise ValueError(f"sequence must be an int from 0 to {LAST_SEQUENCE}, not {_shown(value)}")
 
 
 def _timestamp(value: Any) -> int | None:
     if value is None or (type(value) is int and 0 < value <= LAST_TIMESTAMP):
-        return value  # type: ignore[no-any-return]
+        return value
     raise ValueError(f"timestamp must be an int above 0 (Unix nanoseconds), not {_shown(value)}")
 
 
@@ -184,12 +184,17 @@ def _digits(text: str | None) -> Any:
 def from_arrow(stream: IO[bytes], form: str) -> Iterator[Row]:
     import pyarrow as pa
 
+    what = "Parquet" if form == "parquet" else "Arrow"
     try:
         yield from _arrow_rows(stream, form)
-    except (BadRow, OSError):
+    except BadRow:
         raise
-    except (pa.ArrowException, ValueError, MemoryError) as error:
-        raise ValueError(f"no {'Parquet' if form == 'parquet' else 'Arrow'} file to import: {error}") from None
+    except (pa.ArrowException, ValueError) as error:
+        raise ValueError(f"no {what} file to import: {error}") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise ValueError(f"no {what} file to import: {error}") from None  # what Arrow says of damage
 
 
 def _arrow_rows(stream: IO[bytes], form: str) -> Iterator[Row]:

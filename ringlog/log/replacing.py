@@ -14,7 +14,7 @@ from ringlog.files import StrPath
 
 
 def is_replaceable(target: StrPath) -> bool:
-    """A regular file, or nothing yet. What is no file (a pipe, a device, /dev/stdout) is written to as it is."""
+    """A regular file, or nothing yet. A pipe, a device or /dev/stdout is none: it is written to as it is."""
     if _is_descriptor(os.fspath(target)):
         return False
     try:
