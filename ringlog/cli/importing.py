@@ -16,6 +16,7 @@ from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.progress import Progress
 from ringlog.cli.values import RING, Size
 from ringlog.log import exchange
+from ringlog.log.importing import BadFile
 
 
 @click.command(
@@ -46,7 +47,7 @@ def command(file: str, log: str, form: str | None, segment: int, verbose: bool, 
     progress = Progress(file, None, wanted=True)
     source = file if file != "-" else _standard_input(kind)
     try:
-        with explained_log(log, file), _rows_of(file), closing(progress):
+        with explained_log(log, file), _source_named(file), closing(progress):
             exchange.import_log(source, log, kind, segment_bytes=segment, progress=progress.update)
     except ModuleNotFoundError as error:
         raise Failure(f"{kind} needs {error.name}: pip install pyarrow") from None
@@ -65,9 +66,9 @@ def _standard_input(kind: exchange.Format) -> IO[bytes]:
 
 
 @contextmanager
-def _rows_of(file: str) -> Iterator[None]:
-    """What is wrong with a row is the file's fault, not the log's."""
+def _source_named(file: str) -> Iterator[None]:
+    """What is wrong with what is read is told of the file, not of the log."""
     try:
         yield
-    except exchange.BadRow as error:
+    except BadFile as error:
         raise Failure(f"{file}: {error}", ExitCode.USAGE) from error

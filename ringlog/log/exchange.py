@@ -16,7 +16,7 @@ from typing import IO, Literal
 from ringlog.errors import EventTooLarge, Overrun, StreamEnded
 from ringlog.files import StrPath
 from ringlog.log import exporting, importing
-from ringlog.log.importing import LAST_SEQUENCE, BadRow, Row
+from ringlog.log.importing import LAST_SEQUENCE, BadFile, Row
 from ringlog.log.reader import LogReader
 from ringlog.log.replacing import is_replaceable, replacement
 from ringlog.log.segments import files_of, first_of
@@ -153,7 +153,7 @@ def import_log(
     Rows without a time get the clock's; rows without a sequence the next one. What came before a row that
     is none is in the log. Parquet and Arrow from a pipe are read into memory first.
 
-    Raises what a LogWriter raises, ValueError (a file that is none of this format; a BadRow, which names its
+    Raises what a LogWriter raises, ValueError (a file that is none of this format: a BadFile, which names the
     line: no event, a sequence that is no int from 0 to 2**61-1, a time or a sequence that goes back, a gap
     where the log is one file), EventTooLarge, OSError, ModuleNotFoundError (pyarrow).
     """
@@ -182,7 +182,7 @@ def _check_first(first: Row, log: StrPath, form: Format) -> None:
     number, sequence, _, _ = first
     path = os.fspath(log)
     if path.endswith(".events") and not os.path.lexists(path) and sequence not in (None, first_of(path)):
-        raise BadRow(
+        raise BadFile(
             f"{UNITS[form]} {number}: a log that is one file begins at sequence {first_of(path)}, "
             f"not {sequence}: import into a directory"
         )
@@ -207,7 +207,7 @@ class _Import(LogWriter):
             except EventTooLarge as error:
                 raise EventTooLarge(f"{unit} {number}: {error}") from None
             except ValueError as error:
-                raise BadRow(f"{unit} {number}: {error}") from None
+                raise BadFile(f"{unit} {number}: {error}") from None
             due += 1
             yield len(data)
 

@@ -22,8 +22,8 @@ AT_ONCE = 16384  # rows of Arrow's made into Python's at once
 Row = tuple[int, int | None, int | None, bytes]  # its number in the file, sequence, timestamp, data
 
 
-class BadRow(ValueError):
-    """A row that is no event, or cannot come behind the one before. It says which one, and why."""
+class BadFile(ValueError):
+    """A file that is none of its format, or has a row that is no event or can't follow: it says which, and why."""
 
 
 def _sequence(value: Any) -> int | None:
@@ -63,9 +63,9 @@ def _said_again(number: int, line: bytes) -> tuple[int | None, int | None, bytes
     try:
         return _json_event(json.loads(line))
     except RecursionError:
-        raise BadRow(f"line {number}: no event: nested too deeply") from None
+        raise BadFile(f"line {number}: no event: nested too deeply") from None
     except ValueError as error:
-        raise BadRow(f"line {number}: no event: {error}") from None
+        raise BadFile(f"line {number}: no event: {error}") from None
 
 
 def _json_event(row: Any) -> tuple[int | None, int | None, bytes]:
@@ -126,9 +126,11 @@ def from_csv(stream: IO[bytes]) -> Iterator[Row]:
                 return
             columns = [_column(names, name) for name in ("sequence", "timestamp", "encoding", "data")]
             if columns[-1] is None:
-                raise ValueError(f"no column data, but {', '.join(names)}")
+                raise BadFile(f"no column data, but {', '.join(names)}")
+        except BadFile as error:
+            raise BadFile(f"line 1: {error}") from None
         except (ValueError, csv.Error) as error:
-            raise BadRow(f"line 1: {error}") from None
+            raise BadFile(f"line 1: no CSV: {error}") from None
         while True:
             begins = reader.line_num + 1
             try:
@@ -139,9 +141,9 @@ def from_csv(stream: IO[bytes]) -> Iterator[Row]:
                     continue
                 event = _csv_event(*(None if at is None else values[at] for at in columns))
             except IndexError:
-                raise BadRow(f"line {begins}: no event: fewer columns than line 1 names") from None
+                raise BadFile(f"line {begins}: no event: fewer columns than line 1 names") from None
             except (ValueError, csv.Error) as error:
-                raise BadRow(f"line {begins}: no event: {error}") from None
+                raise BadFile(f"line {begins}: no event: {error}") from None
             yield begins, *event
 
 
@@ -154,7 +156,7 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
 
 def _column(names: list[str], name: str) -> int | None:
     if names.count(name) > 1:
-        raise ValueError(f"{names.count(name)} columns {name}")
+        raise BadFile(f"{names.count(name)} columns {name}")
     return names.index(name) if name in names else None
 
 
@@ -187,14 +189,14 @@ def from_arrow(stream: IO[bytes], form: str) -> Iterator[Row]:
     what = "Parquet" if form == "parquet" else "Arrow"
     try:
         yield from _arrow_rows(stream, form)
-    except BadRow:
+    except BadFile:
         raise
     except (pa.ArrowException, ValueError) as error:
-        raise ValueError(f"no {what} file to import: {error}") from None
+        raise BadFile(f"no {what} file to import: {error}") from None
     except OSError as error:
         if error.errno is not None:
             raise
-        raise ValueError(f"no {what} file to import: {error}") from None  # what Arrow says of damage
+        raise BadFile(f"no {what} file to import: {error}") from None  # what Arrow says of damage
 
 
 def _arrow_rows(stream: IO[bytes], form: str) -> Iterator[Row]:
@@ -229,7 +231,7 @@ def _arrow_rows(stream: IO[bytes], form: str) -> Iterator[Row]:
                 checked = _sequence(sequence), _timestamp(timestamp)
                 yield number, *checked, data.encode() if isinstance(data, str) else data
             except ValueError as error:
-                raise BadRow(f"row {number}: no event: {error}") from None
+                raise BadFile(f"row {number}: no event: {error}") from None
 
 
 def _arrow_columns(schema: Any) -> list[str]:
@@ -238,7 +240,7 @@ def _arrow_columns(schema: Any) -> list[str]:
 
     found = [name for name in ("sequence", "timestamp", "data") if _column(schema.names, name) is not None]
     if "data" not in found:
-        raise ValueError(f"no column data, but {', '.join(schema.names)}")
+        raise BadFile(f"no column data, but {', '.join(schema.names)}")
     for name in found:
         kind = schema.field(name).type
         if name == "data":
@@ -248,7 +250,8 @@ def _arrow_columns(schema: Any) -> list[str]:
             fits = kinds.is_integer(kind) or kinds.is_null(kind)
             fits = fits or (name == "timestamp" and kinds.is_timestamp(kind))
         if not fits:
-            raise ValueError(f"column {name} is of {kind}")
+            what = "bytes or text" if name == "data" else "integers"
+            raise BadFile(f"column {name} is of {kind}, not of {what}")
     return found
 
 
