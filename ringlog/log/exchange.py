@@ -104,7 +104,7 @@ def _refuse_own(target: StrPath, log: str) -> None:
         files = (path for file in files_of(log).now() for path in (file.path, file.index_path))
         own = any(os.path.exists(path) and os.path.samefile(path, place) for path in files)
     if own:
-        raise ValueError(f"{os.fspath(target)} is, or would be, part of the log itself")
+        raise ValueError(f"{os.fspath(target)} is part of the log, or would be")
 
 
 @contextmanager

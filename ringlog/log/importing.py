@@ -23,7 +23,7 @@ Row = tuple[int, int | None, int | None, bytes]  # its number in the file, seque
 
 
 class BadFile(ValueError):
-    """A file that is none of its format, or has a row that is no event or can't follow: it says which, and why."""
+    """A file that is not of its format, or has a row that is no event or can't follow. It says which row."""
 
 
 def _sequence(value: Any) -> int | None:
