@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -9,8 +10,9 @@ from typing import IO
 
 import click
 
+import ringlog
 from ringlog.cli import output
-from ringlog.cli.errors import ExitCode, Failure, explained_log
+from ringlog.cli.errors import ExitCode, Failure, explain_log, explained_log
 from ringlog.cli.exporting import chosen
 from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.progress import Progress
@@ -72,3 +74,7 @@ def _source_named(file: str) -> Iterator[None]:
         yield
     except BadFile as error:
         raise Failure(f"{file}: {error}", ExitCode.USAGE) from error
+    except ringlog.RinglogError as error:  # of a stream file: its errors begin with its path
+        if str(error).startswith(os.path.abspath(file)):
+            raise explain_log(os.path.abspath(file), error) from error
+        raise

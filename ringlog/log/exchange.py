@@ -67,7 +67,8 @@ def export_log(
     """Write a log's events to a file of another format; how many.
 
     A file is written under another name beside the target, and takes its place when it is whole: until then,
-    and when anything is raised, what stood there stays. Pipes and devices are written to as they are.
+    and when anything is raised, what stood there stays. So there must be room for both. Pipes and devices
+    are written to as they are.
 
     Gaps in the log are left out: the sequences tell. "events" is one stream file, which counts from 0 and
     can't hold a gap. Raises what reading a log raises, OSError (with the target as its filename),

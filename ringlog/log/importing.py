@@ -177,7 +177,7 @@ def _digits(text: str | None) -> Any:
     """An int, None for an empty field, or the text as it is, for the check to refuse."""
     if not text:
         return None
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else text
 
 
 # ---- Parquet and Arrow ----

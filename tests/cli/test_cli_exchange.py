@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_command import COMMAND, PATIENCE, error, out, run
+from cli_command import COMMAND, PATIENCE, error, out, run, run_as_nobody
 
 import ringlog
 from ringlog.cli.errors import ExitCode
@@ -96,6 +96,24 @@ def test_errors_name_the_file_that_they_are_about(log: str, folder: Path) -> Non
     rows.write_text('{"data": "a"}\n{"data": 5}\n')
     said = error("import", str(rows), f"{log}-new", code=ExitCode.USAGE)
     assert said == f"ringlog: {rows}: line 2: no event: data must be a string, not 5\n"
+    ring = folder / "short.events"
+    ring.write_bytes(b"no")
+    said = error("import", str(ring), f"{log}-new", code=ExitCode.NO_RING)
+    assert said == f"ringlog: {ring}: not a log: shorter than a header\n"
+
+
+def test_a_file_that_must_not_be_written_is_not_replaced(log: str, folder: Path) -> None:
+    """The folder would let another file take its place."""
+    for path in (folder, folder / "files", Path(log)):
+        path.chmod(0o777)
+    target = folder / "out.csv"
+    target.write_text("before")
+    target.chmod(0o444)
+    done = run_as_nobody("export", log, str(target))
+    assert done.returncode == ExitCode.REFUSED
+    assert f"{target}: permission denied (owner" in done.stderr.decode()
+    assert target.read_text() == "before"
+    assert sorted(path.name for path in folder.iterdir()) == ["files", "out.csv"]
 
 
 def test_a_log_that_somebody_writes(log: str) -> None:
