@@ -54,6 +54,8 @@ class Output:
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on standard output, for ``--json``."""
     Output().write((json.dumps(value, indent=2) + "\n").encode())
+
+
 class OutputFile(io.RawIOBase):
     """An `Output` for what wants to write to a file."""
 

@@ -104,7 +104,7 @@ def test_errors_name_the_file_that_they_are_about(log: str, folder: Path) -> Non
 
 def test_a_file_that_must_not_be_written_is_not_replaced(log: str, folder: Path) -> None:
     """The folder would let another file take its place."""
-    for path in (folder, folder / "files", Path(log)):
+    for path in (folder, folder / "files", Path(log), *Path(log).iterdir()):
         path.chmod(0o777)
     target = folder / "out.csv"
     target.write_text("before")
