@@ -86,16 +86,45 @@ def explained(path: str) -> Iterator[None]:
 
 
 @contextmanager
-def explained_log(path: str) -> Iterator[None]:
-    """The same about the log at ``path``."""
+def explained_log(path: str, file: str | None = None) -> Iterator[None]:
+    """The same about the log at ``path``, and about the file that it is exported to or imported from."""
     try:
         yield
-    except FileNotFoundError as error:
-        folder = Path(path).parent
-        text = "no such log" if folder.is_dir() else f"no such directory: {folder}"
-        raise _about(path, text, ExitCode.NO_RING) from error
     except (ringlog.RinglogError, OSError, ValueError) as error:
-        raise explain(path, error) from error
+        if file is not None and isinstance(error, OSError) and error.filename == file:
+            raise _file_error(file, error) from error
+        raise explain_log(path, error) from error
+
+
+def explain_log(path: str, error: Exception) -> Failure:
+    """The sentence and the exit code for ``error``, which concerns the log at ``path``."""
+    text = _without_path(str(error), path)
+    match error:
+        case ringlog.NotARing():
+            return _about(path, text if "not a log" in text else f"not a log ({text})", ExitCode.NO_RING)
+        case ringlog.WriterBusy():
+            return _about(path, text, ExitCode.WAITED)
+        case FileNotFoundError():
+            folder = Path(path).parent
+            text = "no such log" if folder.is_dir() else f"no such directory: {folder}"
+            return _about(path, text, ExitCode.NO_RING)
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EEXIST):
+            return _file_error(path, error)
+    return explain(path, error)
+
+
+def _file_error(path: str, error: OSError) -> Failure:
+    """What the system says about a file that is no ring."""
+    reason = (error.strerror or str(error)).lower()
+    code = code_of(error)
+    folder = Path(path).parent
+    if error.errno == errno.ENOENT:
+        reason = "no such file" if folder.is_dir() else f"no such directory: {folder}"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        reason = _permissions(path, reason)
+    elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+        reason = _space(folder, reason)
+    return _about(path, reason, code)
 
 
 def explain(path: str, error: Exception) -> Failure:
@@ -155,7 +184,7 @@ def _system_error(path: str, error: OSError) -> Failure:
     if error.errno in (errno.EACCES, errno.EPERM):
         return _about(path, _permissions(path, reason), code)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _about(path, _space(folder, reason), code)
+        return _about(path, _space(folder, reason, "; a smaller ring: --capacity"), code)
     return _about(path, reason, code)
 
 
@@ -173,13 +202,13 @@ def _permissions(path: str, reason: str) -> str:
     return f"{reason.lower()} (owner {owner}, mode {mode:04o}; reading needs r, writing needs rw)"
 
 
-def _space(folder: Path, reason: str) -> str:
+def _space(folder: Path, reason: str, advice: str = "") -> str:
     try:
         space = os.statvfs(folder)
     except OSError:
         return reason.lower()
     free = space.f_bavail * space.f_frsize
-    return f"{reason.lower()} ({folder} has {free >> 10} KiB free; a smaller ring: --capacity)"
+    return f"{reason.lower()} ({folder} has {free >> 10} KiB free{advice})"
 
 
 def _about(path: str, text: str, code: ExitCode) -> Failure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 from typing import IO, cast
 
@@ -41,17 +40,20 @@ from ringlog.log import exchange
 def command(log: str, file: str, form: str | None, start: Start, count: int | None, as_json: bool) -> None:
     """Write the events of LOG to FILE (- is standard output), with their sequences and times.
 
-    Data that is not UTF-8 stands as base64 in JSON lines and CSV.
+    Data that is not UTF-8 stands as base64 in JSON lines and CSV. FILE is replaced when the new one is whole:
+    an export that fails leaves what was there. A stream file counts from 0, and can't hold a gap.
     """
     if isinstance(start, Newest):
         raise click.UsageError("--from takes oldest, latest, a sequence or a time here")
     if as_json and file == "-":
         raise click.UsageError("--json sums up on standard output, where the events go: give a FILE")
+    if file == "-" and form == "events":
+        raise click.UsageError("a stream file is written to a FILE, not to standard output")
     kind = chosen(form, file)
     progress = Progress(log, None, wanted=file != "-")
-    target: str | IO[bytes] = file if file != "-" else sys.stdout.buffer
+    target = file if file != "-" else cast(IO[bytes], output.OutputFile())
     try:
-        with explained_log(log), closing(progress):
+        with explained_log(log, file), closing(progress):
             exchange.export_log(log, target, kind, start=start, count=count, progress=progress.update)
     except ModuleNotFoundError as error:
         raise Failure(f"{kind} needs {error.name}: pip install pyarrow") from None

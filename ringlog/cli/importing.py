@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import IO
 
 import click
 
+import ringlog
 from ringlog.cli import output
-from ringlog.cli.errors import Failure, explained_log
+from ringlog.cli.errors import ExitCode, Failure, explain_log, explained_log
 from ringlog.cli.exporting import chosen
 from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.progress import Progress
 from ringlog.cli.values import RING, Size
 from ringlog.log import exchange
+from ringlog.log.importing import BadFile
 
 
 @click.command(
@@ -44,11 +47,9 @@ def command(file: str, log: str, form: str | None, segment: int, verbose: bool, 
     """
     kind = chosen(form, file)
     progress = Progress(file, None, wanted=True)
-    source: str | IO[bytes] = file if file != "-" else sys.stdin.buffer
-    if file != "-" and not os.path.exists(file):
-        raise Failure(f"{file}: no such file")
+    source = file if file != "-" else _standard_input(kind)
     try:
-        with explained_log(log), closing(progress):
+        with explained_log(log, file), _source_named(file), closing(progress):
             exchange.import_log(source, log, kind, segment_bytes=segment, progress=progress.update)
     except ModuleNotFoundError as error:
         raise Failure(f"{kind} needs {error.name}: pip install pyarrow") from None
@@ -56,3 +57,24 @@ def command(file: str, log: str, form: str | None, segment: int, verbose: bool, 
         output.say(f"{log}: {progress.summary()}")
     if as_json:
         output.print_json({"file": file, "log": log, "format": kind, **progress.figures()})
+
+
+def _standard_input(kind: exchange.Format) -> IO[bytes]:
+    if kind == "events":
+        raise click.UsageError("a stream file is read from a FILE, not from standard input")
+    if sys.stdin is None:
+        raise Failure("standard input: closed")
+    return sys.stdin.buffer
+
+
+@contextmanager
+def _source_named(file: str) -> Iterator[None]:
+    """What is wrong with what is read is told of the file, not of the log."""
+    try:
+        yield
+    except BadFile as error:
+        raise Failure(f"{file}: {error}", ExitCode.USAGE) from error
+    except ringlog.RinglogError as error:  # of a stream file: its errors begin with its path
+        if str(error).startswith(os.path.abspath(file)):
+            raise explain_log(os.path.abspath(file), error) from error
+        raise

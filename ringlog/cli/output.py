@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import select
 import stat
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ringlog.cli.errors import ClosedPipe, Failure, code_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
@@ -26,7 +30,7 @@ class Output:
         kind = os.fstat(descriptor).st_mode
         self._can_close = stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         rest = memoryview(data)
         while rest:
             try:
@@ -50,6 +54,21 @@ class Output:
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on standard output, for ``--json``."""
     Output().write((json.dumps(value, indent=2) + "\n").encode())
+
+
+class OutputFile(io.RawIOBase):
+    """An `Output` for what wants to write to a file."""
+
+    def __init__(self) -> None:
+        self._output = Output()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Buffer, /) -> int:
+        whole = memoryview(data).cast("B")
+        self._output.write(whole)
+        return whole.nbytes
 
 
 def say(text: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import click
 
 import ringlog
 from ringlog.cli import output
-from ringlog.cli.errors import ExitCode, Terminated, explained, explained_log
+from ringlog.cli.errors import ExitCode, Terminated, explain, explained, explained_log
 from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.progress import Progress
 from ringlog.cli.values import RING, Seconds, Size, Sync, SyncPolicy
@@ -73,7 +74,7 @@ def command(
     stopped = False
     NOTICES.addHandler(_Shown(progress))
     NOTICES.propagate = False
-    with explained_log(log), closing(progress):
+    with explained_log(log), _ring_named(path), closing(progress):
         try:
             ringlog.record(
                 path,
@@ -99,6 +100,15 @@ def command(
                 output.print_json({"path": path, "log": log, **progress.figures(), "stopped": stopped})
     if verbose:
         output.say(f"{log}: the stream has ended" if not no_follow else f"{log}: done")
+
+
+@contextmanager
+def _ring_named(path: str) -> Iterator[None]:
+    """A place among the ring's readers that can't be had is the ring's affair, not the log's."""
+    try:
+        yield
+    except (ringlog.NameInUse, ringlog.TooManyReaders) as error:
+        raise explain(path, error) from error
 
 
 class _Shown(logging.Handler):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import click
 
 import ringlog
 from ringlog.cli import output
-from ringlog.cli.errors import ExitCode, Failure, explained, explained_log
+from ringlog.cli.errors import ExitCode, Failure, explain_log, explained, explained_log
 from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.progress import Progress
 from ringlog.cli.values import RING, From, Newest, Seconds, Size, Speed, Start
@@ -65,11 +66,11 @@ def command(
     """
     if isinstance(start, Newest):
         raise click.UsageError("--from takes oldest, latest, a sequence or a time here")
-    with explained_log(log):
+    with explained_log(log), ringlog.LogReader(log, start=start):  # before a ring is made for it
         total = sum(os.stat(file.path).st_size for file in files_of(log).now())
     progress = Progress(log, total if count is None and start == "oldest" else None, wanted=True)
     with explained(path), ringlog.Writer(path, capacity=capacity, timeout=timeout) as writer:
-        with closing(progress):
+        with closing(progress), _damage_named(log):
             done = replay(
                 log,
                 writer,
@@ -90,3 +91,12 @@ def command(
         output.print_json({"log": log, "path": path, **figures})
     if count is not None and done.events < count:
         raise Failure(f"{log}: only {done.events} of {count} events were there")
+
+
+@contextmanager
+def _damage_named(log: str) -> Iterator[None]:
+    """Damage that is found on the way is the log's: the ring is open and whole."""
+    try:
+        yield
+    except (ringlog.CorruptStream, ringlog.StreamTruncated) as error:
+        raise explain_log(log, error) from error

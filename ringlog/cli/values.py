@@ -26,6 +26,8 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 60
 _RATE = re.compile(r"(\d+(?:\.\d+)?)([kM]?)(?:/s)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _NEVER = datetime(2262, 1, 1, tzinfo=timezone.utc)
+_LARGEST = (1 << 63) - 1  # size, sequence: what the system and the format count in
+_DIGITS = len(str(_LARGEST))
 _FRACTION = re.compile(r"[.,](\d+)")
 
 
@@ -61,7 +63,9 @@ class Size(_Value[int]):
         found = _SIZE.fullmatch(text.strip())
         if not found:
             raise ValueError("a size such as 65536, 64K, 16M or 1G")
-        return int(found[1]) << _SHIFTS[found[2].upper()]
+        if len(found[1]) > _DIGITS or (size := int(found[1]) << _SHIFTS[found[2].upper()]) > _LARGEST:
+            raise ValueError(f"a size: the largest is {_LARGEST} bytes")
+        return size
 
 
 class Mode(_Value[int]):
@@ -165,10 +169,11 @@ class From(_Value[Start]):
             return "oldest"
         if text == "latest":
             return "latest"
-        if re.fullmatch(r"[0-9]+", text):
-            return int(text)
-        if re.fullmatch(r"-[0-9]+", text):
-            return Newest(int(text[1:]))
+        if re.fullmatch(r"-?[0-9]+", text):
+            digits = text.removeprefix("-").lstrip("0") or "0"
+            if len(digits) > _DIGITS or (number := int(digits)) > _LARGEST:
+                raise ValueError(f"a sequence or a number of events: the largest is {_LARGEST}")
+            return Newest(number) if text.startswith("-") else number
         ago = text.removeprefix("-") if text.startswith("-") else text.removesuffix("ago").rstrip()
         if ago != text and (span := span_seconds(ago)) is not None:
             try:

@@ -6,18 +6,20 @@ names, and a gap between two rows is a gap in the log.
 
 from __future__ import annotations
 
-import base64
-import csv
-import json
+import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
-from ringlog._core import Event
-from ringlog.errors import CorruptStream, Overrun, StreamEnded
+from ringlog.errors import EventTooLarge, Overrun, StreamEnded
 from ringlog.files import StrPath
+from ringlog.log import exporting, importing
+from ringlog.log.importing import LAST_SEQUENCE, BadFile, Row
 from ringlog.log.reader import LogReader
+from ringlog.log.replacing import is_replaceable, replacement
+from ringlog.log.segments import files_of, first_of
 from ringlog.log.writer import LogWriter
 from ringlog.places import Start
 
@@ -32,10 +34,17 @@ ENDINGS: dict[str, Format] = {
     ".feather": "arrow",
     ".events": "events",
 }
-COLUMNS = ("sequence", "timestamp", "encoding", "data")
-ROWS = 16384  # events read, or rows written, at once
+UNITS: dict[Format, str] = {
+    "jsonl": "line",
+    "csv": "line",
+    "parquet": "row",
+    "arrow": "row",
+    "events": "event",
+}
+ROWS = 16384  # events read at once
+TOLD = 1024  # rows imported between two words to whoever follows the progress
+OF_A_LOG = re.compile(r"\d{20}\.(events|index)")
 Progress = Callable[[int, int], object]
-Row = tuple[int | None, int | None, bytes]
 
 
 def format_of(path: StrPath) -> Format:
@@ -55,126 +64,78 @@ def export_log(
     count: int | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Write a log's events to a file of another format; how many. What stood there is replaced.
+    """Write a log's events to a file of another format; how many.
 
-    Gaps in the log are left out: the sequences tell. Raises what reading a log raises, OSError, and
-    ModuleNotFoundError (pyarrow, for Parquet and Arrow).
+    A file is written under another name beside the target, and takes its place when it is whole: until then,
+    and when anything is raised, what stood there stays. So there must be room for both. Pipes and devices
+    are written to as they are.
+
+    Gaps in the log are left out: the sequences tell. "events" is one stream file, which counts from 0 and
+    can't hold a gap. Raises what reading a log raises, OSError (with the target as its filename),
+    ValueError (a target that is part of the log; a gap, or a pipe, for "events"), WriterBusy (the target is
+    a log that is being written), ModuleNotFoundError (pyarrow, for Parquet and Arrow).
     """
     tell = progress or (lambda _events, _bytes: None)
     total = 0
-    with LogReader(log, start=start) as reader, _sink(target, form, reader) as write:
-        while count is None or total < count:
-            limit = ROWS if count is None else min(ROWS, count - total)
-            try:
-                batch = reader.read_batch(limit)
-            except Overrun:
-                continue
-            except StreamEnded:
-                break
-            write(batch)
-            total += len(batch)
-            tell(len(batch), batch.data.nbytes + 16 * len(batch))
+    with LogReader(log, start=start) as reader:
+        if isinstance(target, (str, os.PathLike)):
+            _refuse_own(target, os.fspath(log))
+        with _sink(target, form, reader) as write:
+            while count is None or total < count:
+                limit = ROWS if count is None else min(ROWS, count - total)
+                try:
+                    batch = reader.read_batch(limit)
+                except Overrun:
+                    continue
+                except StreamEnded:
+                    break
+                write(batch)
+                total += len(batch)
+                tell(len(batch), batch.data.nbytes + 16 * len(batch))
     return total
 
 
+def _refuse_own(target: StrPath, log: str) -> None:
+    """An export must not replace what it reads, nor add to it. Raises ValueError."""
+    place = os.path.realpath(target)
+    folder, name = os.path.split(place)
+    inside = os.path.isdir(log) and os.path.exists(folder) and os.path.samefile(folder, log)
+    own = inside and OF_A_LOG.fullmatch(name) is not None
+    if not own and os.path.exists(place):
+        files = (path for file in files_of(log).now() for path in (file.path, file.index_path))
+        own = any(os.path.exists(path) and os.path.samefile(path, place) for path in files)
+    if own:
+        raise ValueError(f"{os.fspath(target)} is part of the log, or would be")
+
+
 @contextmanager
-def _sink(target: StrPath | IO[bytes], form: Format, reader: LogReader) -> Iterator[Callable[[Any], object]]:
+def _sink(target: StrPath | IO[bytes], form: Format, reader: LogReader) -> Iterator[exporting.Write]:
     if form == "events":
         if not isinstance(target, (str, os.PathLike)):
             raise ValueError("a stream file is written to a path, not to a pipe")
-        if os.path.exists(target):
-            os.unlink(target)
-        with _Copy(target, reader.sequence, reader._stream) as writer:
-            yield writer.take
+        with exporting.as_stream_file(target, reader.sequence, reader._stream) as write:
+            yield write
         return
-    with _opened(target, "wb") as stream:
-        if form in ("parquet", "arrow"):
-            with _arrow_sink(stream, form) as write:
-                yield write
-        else:
-            yield _Text(stream, form).take
+    make = exporting.as_arrow if form in ("parquet", "arrow") else exporting.as_text
+    with _opened_to_write(target) as stream, make(stream, form) as write:
+        yield write
 
 
 @contextmanager
-def _opened(file: StrPath | IO[bytes], mode: Literal["rb", "wb"]) -> Iterator[IO[bytes]]:
+def _opened_to_write(target: StrPath | IO[bytes]) -> Iterator[IO[bytes]]:
     """A file by its path, closed at the end; one that is open already stays so."""
-    if isinstance(file, (str, os.PathLike)):
-        with open(file, mode) as stream:
+    if not isinstance(target, (str, os.PathLike)):
+        yield target
+    elif is_replaceable(target):
+        with replacement(target) as temporary, open(temporary, "xb") as stream:
             yield stream
     else:
-        yield file
-
-
-class _Copy(LogWriter):
-    """One stream file, of the same stream. It takes no gap: a file's events are dense."""
-
-    def __init__(self, path: StrPath, sequence: int, stream: int) -> None:
-        self._begins = 0, stream  # a file by itself counts from 0
-        self._due = sequence
-        path = os.fspath(path)
-        super().__init__(path if path.endswith(".events") else f"{path}.events")
-
-    def take(self, batch: Iterable[Event]) -> None:
-        for event in batch:
-            if event.sequence != self._due:
-                raise CorruptStream(f"a gap before sequence {event.sequence}: one file can't hold it")
-            self._due += 1
-            self.append(event.data, timestamp=event.timestamp)
-
-
-class _Text:
-    """JSON lines, or CSV with a head line."""
-
-    def __init__(self, stream: IO[bytes], form: Format) -> None:
-        self._stream = stream
-        self._json = form == "jsonl"
-        if not self._json:
-            self._row(COLUMNS)
-
-    def take(self, batch: Iterable[Event]) -> None:
-        for event in batch:
-            try:
-                encoding, text = "utf-8", event.data.decode()
-            except UnicodeDecodeError:
-                encoding, text = "base64", base64.b64encode(event.data).decode("ascii")
-            if self._json:
-                key = "data" if encoding == "utf-8" else "data_base64"
-                row = {"sequence": event.sequence, "timestamp": event.timestamp, key: text}
-                self._stream.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-            else:
-                self._row((event.sequence, event.timestamp, encoding, text))
-
-    def _row(self, values: Iterable[object]) -> None:
-        import io
-
-        line = io.StringIO(newline="")
-        csv.writer(line).writerow(values)
-        self._stream.write(line.getvalue().encode())
-
-
-@contextmanager
-def _arrow_sink(stream: IO[bytes], form: Format) -> Iterator[Callable[[Any], object]]:
-    import pyarrow as pa
-
-    writer: Any = None
-
-    def write(batch: Any) -> None:
-        nonlocal writer
-        rows = pa.record_batch(batch)
-        if writer is None:
-            if form == "parquet":
-                import pyarrow.parquet as pq
-
-                writer = pq.ParquetWriter(stream, rows.schema)
-            else:
-                writer = pa.ipc.new_file(stream, rows.schema)
-        writer.write_batch(rows)
-
-    try:
-        yield write
-    finally:
-        if writer is not None:
-            writer.close()
+        try:
+            with open(target, "wb") as stream:
+                yield stream
+        except OSError as error:
+            error.filename = error.filename or os.fspath(target)
+            raise
 
 
 # ---- and back ----
@@ -190,26 +151,42 @@ def import_log(
 ) -> int:
     """Append the events of a file of another format to a log; how many.
 
-    Rows without a time get the clock's; rows without a sequence the next one. Raises what a LogWriter raises,
-    ValueError (a row that is no event, a time or a sequence that goes back), OSError, ModuleNotFoundError.
+    Rows without a time get the clock's; rows without a sequence the next one. What came before a row that
+    is none is in the log. Parquet and Arrow from a pipe are read into memory first.
+
+    Raises what a LogWriter raises, ValueError (a file that is none of this format: a BadFile, which names the
+    line: no event, a sequence that is no int from 0 to 2**61-1, a time or a sequence that goes back, a gap
+    where the log is one file), EventTooLarge, OSError, ModuleNotFoundError (pyarrow).
     """
     tell = progress or (lambda _events, _bytes: None)
-    total = 0
     rows = _rows(source, form)
     first = next(rows, None)
     if first is None:
         return 0
-    with _Import(log, first[0] or 0, segment_bytes) as writer:
-        for row in _chain(first, rows):
-            writer.put(*row)
-            total += 1
-            tell(1, len(row[2]) + 16)
+    _check_first(first, log, form)
+    total = said = size = 0
+    with _Import(log, first[1] or 0, segment_bytes) as writer:
+        try:
+            for length in writer.put(itertools.chain([first], rows), UNITS[form]):
+                total += 1
+                size += length + 16
+                if total - said == TOLD:
+                    tell(TOLD, size)
+                    said, size = total, 0
+        finally:
+            tell(total - said, size)
     return total
 
 
-def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
-    yield first
-    yield from rest
+def _check_first(first: Row, log: StrPath, form: Format) -> None:
+    """One file alone begins where its name says: before it is made."""
+    number, sequence, _, _ = first
+    path = os.fspath(log)
+    if path.endswith(".events") and not os.path.lexists(path) and sequence not in (None, first_of(path)):
+        raise BadFile(
+            f"{UNITS[form]} {number}: a log that is one file begins at sequence {first_of(path)}, "
+            f"not {sequence}: import into a directory"
+        )
 
 
 class _Import(LogWriter):
@@ -217,86 +194,55 @@ class _Import(LogWriter):
         self._begins = first, 0
         super().__init__(path, segment_bytes=segment_bytes)
 
-    def put(self, sequence: int | None, timestamp: int | None, data: bytes) -> None:
-        due = self._segment.head()[1]
-        if sequence is not None and sequence < due:
+    def put(self, rows: Iterator[Row], unit: str) -> Iterator[int]:
+        """Append each; the size of each."""
+        due = self.sequence
+        for number, sequence, timestamp, data in rows:
+            try:
+                if sequence is not None and sequence != due:
+                    self._leave_gap(due, sequence)
+                    due = sequence
+                if due > LAST_SEQUENCE:
+                    raise ValueError(f"sequences end at {LAST_SEQUENCE}")
+                self.append(data, timestamp=timestamp)
+            except EventTooLarge as error:
+                raise EventTooLarge(f"{unit} {number}: {error}") from None
+            except ValueError as error:
+                raise BadFile(f"{unit} {number}: {error}") from None
+            due += 1
+            yield len(data)
+
+    def _leave_gap(self, due: int, sequence: int) -> None:
+        if sequence < due:
             raise ValueError(f"sequence {sequence} comes behind {due - 1}")
-        if sequence is not None and sequence > due:
-            self._with_lock(lambda: self._jump(sequence, self._segment.stream))
-        self.append(data, timestamp=timestamp)
+        if self._files.single:
+            raise ValueError(f"a gap before sequence {sequence}: a log that is one file can't hold it")
+        self._with_lock(lambda: self._jump(sequence, self._segment.stream))
 
 
 def _rows(source: StrPath | IO[bytes], form: Format) -> Iterator[Row]:
     if form == "events":
-        assert isinstance(source, (str, os.PathLike))
-        with LogReader(source) as reader:
-            yield from ((event.sequence, event.timestamp, event.data) for event in reader)
+        if not isinstance(source, (str, os.PathLike)):
+            raise ValueError("a stream file is read by its path, not from a pipe")
+        yield from importing.from_log(source)
         return
-    with _opened(source, "rb") as stream:
+    with _opened_to_read(source) as stream:
         if form == "jsonl":
-            yield from _from_json(stream)
+            yield from importing.from_json(stream)
         elif form == "csv":
-            yield from _from_csv(stream)
+            yield from importing.from_csv(stream)
         else:
-            yield from _from_arrow(stream, form)
+            yield from importing.from_arrow(stream, form)
 
 
-def _from_json(stream: IO[bytes]) -> Iterator[Row]:
-    for number, line in enumerate(stream, start=1):
-        if not line.strip():
-            continue
+@contextmanager
+def _opened_to_read(source: StrPath | IO[bytes]) -> Iterator[IO[bytes]]:
+    if not isinstance(source, (str, os.PathLike)):
+        yield source
+        return
+    with open(source, "rb") as stream:
         try:
-            row = json.loads(line)
-            data = (
-                base64.b64decode(row["data_base64"], validate=True)
-                if "data_base64" in row
-                else row["data"].encode()
-            )
-            yield _number(row.get("sequence")), _number(row.get("timestamp")), data
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"line {number}: no event: {error}") from None
-
-
-def _from_csv(stream: IO[bytes]) -> Iterator[Row]:
-    import io
-
-    text_of = io.TextIOWrapper(stream, "utf-8", newline="")
-    try:
-        yield from _csv_rows(csv.DictReader(text_of))
-    finally:
-        text_of.detach()  # whoever opened it closes it
-
-
-def _csv_rows(rows: Iterable[dict[str, Any]]) -> Iterator[Row]:
-    for number, row in enumerate(rows, start=2):
-        try:
-            text = row["data"]
-            data = base64.b64decode(text, validate=True) if row.get("encoding") == "base64" else text.encode()
-            yield _number(row.get("sequence")), _number(row.get("timestamp")), data
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"row {number}: no event: {error}") from None
-
-
-def _number(value: Any) -> int | None:
-    return None if value is None or value == "" else int(value)
-
-
-def _from_arrow(stream: IO[bytes], form: Format) -> Iterator[Row]:
-    import pyarrow as pa
-
-    if form == "parquet":
-        import pyarrow.parquet as pq
-
-        batches = pq.ParquetFile(stream).iter_batches(ROWS)
-    else:
-        file = pa.ipc.open_file(stream)
-        batches = (file.get_batch(k) for k in range(file.num_record_batches))
-    for batch in batches:
-        names = batch.schema.names
-        if "data" not in names:
-            raise ValueError(f"no column data, but {', '.join(names)}")
-        count = batch.num_rows
-        sequences = batch["sequence"].to_pylist() if "sequence" in names else [None] * count
-        times = batch["timestamp"].cast(pa.int64()).to_pylist() if "timestamp" in names else [None] * count
-        for sequence, timestamp, data in zip(sequences, times, batch["data"].to_pylist(), strict=True):
-            yield sequence, timestamp, data.encode() if isinstance(data, str) else data
+            yield stream
+        except OSError as error:
+            error.filename = error.filename or os.fspath(source)
+            raise

@@ -165,3 +165,25 @@ def test_no_log(folder: Path, verb: str) -> None:
 def test_no_ring_to_record(folder: Path, log: str) -> None:
     assert "no such ring" in error("record", str(folder / "nothing"), log, code=ExitCode.NO_RING)
     assert not Path(log).exists()
+
+
+def test_replay_names_the_log_that_it_cannot_read(recorded: str, folder: Path) -> None:
+    again = str(folder / "again")
+    said = error("replay", recorded, again, "--from", "999", code=ExitCode.USAGE)
+    assert said == f"ringlog: {recorded}: sequence 999 is beyond the next event, 10\n"
+    assert not Path(again).exists()
+    segment = next(Path(recorded).glob("*.events"))
+    raw = bytearray(segment.read_bytes())
+    raw[24 + 5 * 17 + 16] ^= 1  # the data of event 5
+    segment.write_bytes(raw)
+    said = error("replay", recorded, again, "--speed", "max", code=ExitCode.BAD_DATA)
+    assert said.startswith(f"ringlog: {recorded}: damaged: ")
+
+
+def test_record_names_the_ring_whose_reader_is_there(ring: str, log: str, start: Start) -> None:
+    out("create", ring)
+    start("record", ring, log)
+    until(lambda: ringlog.info(ring).readers)
+    said = error("record", ring, f"{log}-other", code=ExitCode.WAITED)
+    assert said.startswith(f"ringlog: {ring}: ")
+    assert f"ringlog info {ring}" in said

@@ -42,8 +42,9 @@ def test_one_stream_file(filled: Path) -> None:
     file = filled.parent / "one.events"
     assert exchange.export_log(filled, file, "events", count=6) == 6
     assert [event.data for event in parse(file).events] == DATAS
-    with pytest.raises(ringlog.CorruptStream, match="gap before sequence 50"):
+    with pytest.raises(ValueError, match="gap before sequence 50"):
         exchange.export_log(filled, file, "events")
+    assert [event.data for event in parse(file).events] == DATAS
     back = filled.parent / "back"
     assert exchange.export_log(filled, file, "events", start=50) == 20
     assert exchange.import_log(file, back, "events") == 20
@@ -56,28 +57,6 @@ def test_a_part(filled: Path) -> None:
     rows = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [row["sequence"] for row in rows] == [11, 12, 50]
     assert rows[0]["data_base64"] == "/wD+"
-
-
-def test_rows_without_a_time_or_a_sequence(log: Path) -> None:
-    source = io.BytesIO(b'{"data": "a"}\n\n{"data": "b", "sequence": 5}\n{"data": "c"}\n')
-    assert exchange.import_log(source, log, "jsonl") == 3
-    assert [(event.sequence, event.data) for event in whole(log)] == [(0, b"a"), (5, b"b"), (6, b"c")]
-
-
-@pytest.mark.parametrize(
-    ("form", "text", "says"),
-    [
-        ("jsonl", b"[1]", "line 1"),
-        ("jsonl", b'{"data": "a"}\n{"data": 5}', "line 2"),
-        ("jsonl", b'{"data_base64": "?"}', "line 1"),
-        ("jsonl", b'{"data": "a", "sequence": 5}\n{"data": "a", "sequence": 5}', "sequence 5 comes behind 5"),
-        ("csv", b"sequence,data\nx,a\n", "row 2"),
-        ("csv", b"other\nx\n", "row 2"),
-    ],
-)
-def test_rows_that_are_none(log: Path, form: exchange.Format, text: bytes, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        exchange.import_log(io.BytesIO(text), log, form)
 
 
 def test_unknown_endings() -> None:
