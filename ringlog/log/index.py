@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import errno
 import os
 import struct
 import zlib
@@ -91,6 +92,8 @@ class Index:
         points = numbers.tobytes()
         rest = HEAD.pack(MAGIC, 0, len(self), self.stream, self.first, self.boot or bytes(16), self.synced)
         body = rest[20:] + points
+        if not _may_replace(path):
+            raise FileExistsError(errno.EEXIST, "somebody else's file has the name of the index", path)
         temporary = unnamed(path)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -164,8 +167,19 @@ def complete(index: Index, segment: _core.Segment, end: int) -> bool:
     return whole
 
 
+def _may_replace(path: str) -> bool:
+    """Is it an index, or nothing? Beside one file alone, of whatever name, it may be anybody's."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) in (MAGIC, b"", bytes(len(MAGIC)))  # cut off by a crash, perhaps
+    except FileNotFoundError:
+        return True
+
+
 def discard(path: str) -> None:
     """Remove an index that no longer fits its segment; no crash brings it back. Raises OSError."""
+    if not _may_replace(path):
+        return
     try:
         os.unlink(path)
     except FileNotFoundError:

@@ -181,3 +181,15 @@ def test_in_a_gap(log: Path) -> None:
             reader.read(0)
         assert (caught.value.first, caught.value.last) == (20, 49)
         assert reader.read(0).sequence == 50
+
+
+def test_somebody_elses_file_has_the_name_of_the_index(tmp_path: Path) -> None:
+    """Beside one file alone, which may be called anything: it is left as it is."""
+    path, other = tmp_path / "mine", tmp_path / "mine.index"
+    other.write_text("my own list of chapters\n")
+    build(path, numbered(5000, 100))
+    with ringlog.LogReader(path, start=4000) as reader:
+        assert reader.read(0).sequence == 4000
+    with ringlog.LogWriter(path) as writer:
+        assert writer.append(b"x") == 5000
+    assert other.read_text() == "my own list of chapters\n"
