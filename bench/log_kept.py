@@ -129,8 +129,8 @@ class LogMany(Log):
                 writer.append_many(batch)
 
     def record(self, ring: Path, source: Source) -> None:
-        while source.fill():
-            ringlog.record(ring, self.folder / "log", stop=lambda: True)
+        source.fill()
+        ringlog.record(ring, self.folder / "log", stop=lambda: not source.fill())  # asked when all is copied
 
     def replay(self, writer: ringlog.Writer) -> int:
         return replay(self.folder / "log", writer, speed=None).events

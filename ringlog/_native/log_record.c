@@ -1,12 +1,14 @@
 /* log_record.c: from a ring into a log: whole runs of stream bytes, copied as they are.
  *
- * The entries of a run are the same in both, so nothing is decoded. The reader's cursor moves only when the log has
- * the run (and the disk, if that was asked for): so whoever goes on after a kill finds no gap, and by the log's own
- * sequence no duplicate.
+ * The entries of a run are the same in both, so nothing is decoded, and one call of the system writes it. The
+ * reader's cursor moves only when the log has the run (and the disk, if that was asked for): so whoever goes on after
+ * a kill finds no gap, and by the log's own sequence no duplicate.
  */
 #include "reader_object.h"
 #include "segment.h"
 #include "writer_object.h"
+
+#include <errno.h>
 
 #include "ringlog/walk.h"
 
@@ -28,7 +30,8 @@ static int64_t run_bytes(const ReaderObject *reader, int64_t most) {
 
 static uint32_t unchecked(const void *Py_UNUSED(src), size_t Py_UNUSED(size)) { return 0; }
 
-/* Judge the entries of a run, in memory of our own. RL_CORRUPT: they are not whole entries. */
+/* Judge the entries of a run, in a ring where a writer may pass us: then rl_intact() says so afterwards.
+ * RL_CORRUPT: behind walk->at there is no whole entry. */
 static rl_status judge(rl_walk *walk, const uint8_t *memory, int64_t bytes, rl_sum_fn sum) {
     int64_t end = walk->at.position + bytes, start = walk->at.position;
     if (sum != unchecked)
@@ -66,7 +69,10 @@ static int64_t copy_run(WriterObject *self, ReaderObject *reader, int64_t limit,
         room = limit - RL_FIRST_POSITION; /* of the next segment */
     int64_t bytes = run_bytes(reader, room < RUN ? room : RUN);
     RL_POINT(log_run_found);
-    if (!rl_writer_begin(self, &a, bytes))
+    self->by_write = 1;
+    int begun = rl_writer_begin(self, &a, bytes);
+    self->by_write = 0;
+    if (!begun)
         return -1;
     if (a.sequence != reader->at.sequence) {
         rl_writer_unlock(self, 0, &contended);
@@ -75,23 +81,27 @@ static int64_t copy_run(WriterObject *self, ReaderObject *reader, int64_t limit,
         return -1;
     }
     int64_t from = a.position;
-    uint8_t *to = rl_at(&self->ring, from);
+    const uint8_t *run = rl_at(&reader->ring, reader->at.position);
     rl_walk walk = {{a.position, a.sequence}, a.timestamp};
     PyThreadState *released = bytes >= RL_GIL_BYTES / 4 ? PyEval_SaveThread() : NULL;
-    memcpy(to, rl_at(&reader->ring, reader->at.position), (size_t)bytes);
-    RL_POINT(log_run_copied);
-    status = rl_intact(&reader->ring, reader->at.position);
-    if (status == RL_OK)
-        status = judge(&walk, to, bytes, verify ? self->mapping->checksum->sum : unchecked);
+    status = judge(&walk, run, bytes, verify ? self->mapping->checksum->sum : unchecked);
     RL_POINT(log_run_judged);
+    bytes = walk.at.position - from; /* what is whole; the next run tells of what is not */
+    int error = rl_segment_write(&self->mapping->map, from, run, bytes);
+    if (error == -EFAULT) { /* a page that is not there: who takes the fault notes it */
+        memcpy(rl_at(&self->ring, from), run, (size_t)bytes);
+        error = 0;
+    }
+    RL_POINT(log_run_copied);
+    rl_status intact = rl_intact(&reader->ring, reader->at.position); /* all the while, what was judged too */
     if (released)
         PyEval_RestoreThread(released);
-    if (status == RL_CORRUPT && walk.at.position > from) { /* what is whole before it, and then it is told of */
-        status = RL_OK;
-        bytes = walk.at.position - from;
-    }
-    if (status != RL_OK || !rl_reader_sound(reader)) {
+    if (intact != RL_OK || bytes > 0)
+        status = intact;
+    if (error || status != RL_OK || !rl_reader_sound(reader)) {
         rl_writer_unlock(self, 0, &contended);
+        if (error)
+            rl_raise_os_error(error);
         if (PyErr_Occurred())
             return -1;
         return rl_reader_settle(reader, status) == TAKEN ? 0 : -1;

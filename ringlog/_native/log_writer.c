@@ -14,7 +14,7 @@ int rl_log_make_room(WriterObject *self, rl_append *a, int64_t bytes) {
     while (rl_room_short(&self->ring, a, bytes)) {
         map = &self->mapping->map;
         Py_BEGIN_ALLOW_THREADS
-        ready = rl_segment_prepare(map, a->position + bytes);
+        ready = rl_segment_prepare(map, a->position + bytes, self->by_write);
         Py_END_ALLOW_THREADS
         RL_POINT(log_room_prepared);
         if (ready < 0)
@@ -101,6 +101,7 @@ static PyMethodDef log_writer_methods[] = {
      "Write many events at once and return the range of their sequences.\n\n"
      "items: an iterable of objects with the buffer protocol. One clock reading and one publication for all of\n"
      "them, in one segment: readers see all or none. Blocks and raises as append()."},
+    {"_append_batch", (PyCFunction)rl_writer_append_batch, METH_O, NULL},
     {"append_array", (PyCFunction)(void (*)(void))rl_writer_append_array, METH_FASTCALL | METH_KEYWORDS,
      "append_array($self, array, /, *, timestamp=None)\n--\n\n"
      "Write each row of an array as one event and return the range of their sequences.\n\n"

@@ -50,9 +50,13 @@ int rl_segment_sync(rl_mapping *m, int64_t from, int64_t to);
 
 /* [from, need) will be read now: have it read from the disk, and `more` behind it, unless that was asked for. */
 void rl_segment_want(rl_mapping *m, int64_t from, int64_t need, int64_t more);
-/* Have pages before position `need`, and some more: the ring's capacity says how far. 1: done; 0: that is more than
- * is allowed; or a negated errno. */
-int rl_segment_prepare(rl_mapping *m, int64_t need);
+/* Have pages before position `need`, and some more: the ring's capacity says how far. `by_write`: as far as `need`,
+ * and without pages, since all up to there will be written by rl_segment_write(). 1: done; 0: that is more than is
+ * allowed; or a negated errno. */
+int rl_segment_prepare(rl_mapping *m, int64_t need, int by_write);
+/* Write bytes at a position that was prepared, by a call of the system: of many at once that is the shortest way into
+ * the file's cache, where the mapping sees them. 0 or a negated errno; -EFAULT: the memory is not there. */
+int rl_segment_write(rl_mapping *m, int64_t position, const void *memory, int64_t bytes);
 /* So many bytes up to `position` were looked at or written: now and then, let go of pages. */
 void rl_segment_touch(rl_mapping *m, int64_t position, int64_t bytes);
 

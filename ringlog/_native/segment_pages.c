@@ -50,26 +50,42 @@ void rl_segment_touch(rl_mapping *m, int64_t position, int64_t bytes) {
     s->lowest = s->highest = position;
 }
 
-/* Zeros over zeros: it is how the kernel makes many pages at once, and says with an errno that it can't. */
-static int write_zeros(int fd, int64_t from, int64_t to) {
-    static char zeros[AHEAD];
-    while (from < to) {
-        ssize_t done = pwrite(fd, zeros, (size_t)(to - from < AHEAD ? to - from : AHEAD), from);
+int rl_segment_write(rl_mapping *m, int64_t position, const void *memory, int64_t bytes) {
+    const char *from = memory;
+    while (bytes > 0) {
+        ssize_t done = pwrite(m->fd, from, (size_t)bytes, position);
         if (done < 0 && errno != EINTR)
             return -errno;
-        from += done > 0 ? done : 0;
+        done = done > 0 ? done : 0;
+        from += done;
+        position += done;
+        bytes -= done;
     }
     return 0;
 }
 
-int rl_segment_prepare(rl_mapping *m, int64_t need) {
+/* Zeros over zeros: it is how the kernel makes many pages at once, and says with an errno that it can't. */
+static int write_zeros(rl_mapping *m, int64_t from, int64_t to) {
+    static char zeros[AHEAD];
+    int error = 0;
+    for (; from < to && !error; from += AHEAD)
+        error = rl_segment_write(m, from, zeros, to - from < AHEAD ? to - from : AHEAD);
+    return error;
+}
+
+int rl_segment_prepare(rl_mapping *m, int64_t need, int by_write) {
     rl_segment *s = m->segment;
     int64_t from = s->prepared, to = (need + AHEAD - 1) & -AHEAD;
     if (need > s->allowed)
         return 0;
+    if (by_write) {
+        s->prepared = need;
+        m->ring.capacity = need - RL_FIRST_POSITION;
+        return 1;
+    }
     if (to > s->allowed)
         to = s->allowed;
-    int error = write_zeros(m->fd, from, to);
+    int error = write_zeros(m, from, to);
     if (error)
         return error;
 #ifdef MADV_POPULATE_WRITE /* where it is not known, or not possible, the pages come one by one */

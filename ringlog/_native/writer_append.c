@@ -1,4 +1,5 @@
 /* writer_append.c: append, append_many, append_array: from Python objects to bytes, and back to sequences. */
+#include "batch_object.h"
 #include "writer_object.h"
 
 /* Half a ring. A log's segment is made as large as it has to be. */
@@ -92,7 +93,8 @@ PyObject *rl_writer_append(WriterObject *self, PyObject *const *args, Py_ssize_t
     }
     if (rl_writer_enter(self)) {
         if (rl_writer_fits(self, item.size))
-            sequence = rl_writer_write(self, &(Source){&item, NULL, 0, 1, RL_ENTRY_SIZE + item.size}, given);
+            sequence = rl_writer_write(
+                self, &(Source){.items = &item, .count = 1, .bytes = RL_ENTRY_SIZE + item.size}, given);
         rl_turn_leave(&self->turn);
     }
     if (view.obj)
@@ -139,7 +141,7 @@ static PyObject *append_collected(WriterObject *self, PyObject *tuple, int64_t g
     if (bytes > largest_batch(self))
         raise_too_large(self, bytes, largest_batch(self), 1);
     else
-        first = rl_writer_write(self, &(Source){items, NULL, 0, count, bytes}, given);
+        first = rl_writer_write(self, &(Source){.items = items, .count = count, .bytes = bytes}, given);
     rl_turn_leave(&self->turn);
     if (first >= 0)
         result = sequences(first, count);
@@ -245,7 +247,7 @@ static int get_rows(PyObject *object, Py_buffer *view, Source *source) {
     int64_t row = view->itemsize;
     for (int k = 1; k < view->ndim; k++)
         row *= view->shape[k];
-    *source = (Source){NULL, view->buf, row, view->shape[0], 0};
+    *source = (Source){.rows = view->buf, .row = row, .count = view->shape[0]};
     if (source->count > 0 && row > (INT64_MAX >> 1) / source->count - RL_ENTRY_SIZE)
         source->bytes = INT64_MAX; /* rows of no bytes can be many */
     else
@@ -270,5 +272,25 @@ PyObject *rl_writer_append_array(WriterObject *self, PyObject *const *args, Py_s
         rl_turn_leave(&self->turn);
     }
     PyBuffer_Release(&view);
+    return first < 0 ? NULL : sequences(first, source.count);
+}
+
+PyObject *rl_writer_append_batch(WriterObject *self, PyObject *arg) {
+    int64_t first = -1;
+    CoreState *state = rl_core_state(Py_TYPE(self));
+    if (!state)
+        return NULL;
+    if (!PyObject_TypeCheck(arg, (PyTypeObject *)state->batch_type))
+        return PyErr_Format(PyExc_TypeError, "not a Batch: %.100s", Py_TYPE(arg)->tp_name);
+    const rl_columns *c = &((BatchObject *)arg)->columns;
+    Source source = {.rows = c->data, .sizes = c->sizes, .count = (Py_ssize_t)c->count};
+    source.bytes = c->data_size + c->count * RL_ENTRY_SIZE;
+    if (rl_writer_enter(self)) {
+        if (RL_UNLIKELY(source.bytes > largest_batch(self)))
+            raise_too_large(self, source.bytes, largest_batch(self), 1);
+        else
+            first = rl_writer_write(self, &source, -1);
+        rl_turn_leave(&self->turn);
+    }
     return first < 0 ? NULL : sequences(first, source.count);
 }

@@ -32,6 +32,7 @@ typedef struct WriterObject {
     char ended;
     char orphan; /* the file has lost its name */
     char stopping; /* close() waits for the turn */
+    char by_write; /* of a log: what room is asked for now is filled by a call of the system */
     int disk_error; /* a sync failed: negated errno, and this writer vouches for nothing any more */
     char renew;    /* somebody waited long for the lock: is our semaphore still the named one? */
 } WriterObject;
@@ -41,10 +42,11 @@ typedef struct Item {
     Py_ssize_t size;
 } Item;
 
-/* What to append: `count` items, or (items NULL) as many rows of one size, back to back. */
+/* What to append: `count` items, or (items NULL) as many rows back to back, of one size, or (sizes) of several. */
 typedef struct Source {
     const Item *items;
     const uint8_t *rows;
+    const uint32_t *sizes;
     int64_t row;
     Py_ssize_t count;
     int64_t bytes; /* in all, entries included */
@@ -109,6 +111,7 @@ PyObject *rl_writer_drop_window(WriterObject *, PyObject *); /* writer_room.c */
 extern PyGetSetDef rl_writer_states[];
 PyObject *rl_writer_append(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_writer_append_many(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *rl_writer_append_batch(WriterObject *, PyObject *); /* a Batch as events, all or none */
 PyObject *rl_writer_claim(WriterObject *, PyObject *);
 PyObject *rl_writer_drop_claim(WriterObject *, PyObject *);
 PyObject *rl_writer_append_array(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);

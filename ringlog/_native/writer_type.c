@@ -264,6 +264,7 @@ static PyMethodDef writer_methods[] = {
      "taken. One lock, one clock reading and one publication for all of them: readers see all or none.\n\n"
      "Blocks and raises as append(); EventTooLarge if all of them with their entries exceed\n"
      "capacity // 2 bytes."},
+    {"_append_batch", (PyCFunction)rl_writer_append_batch, METH_O, NULL},
     {"append_array", (PyCFunction)(void (*)(void))rl_writer_append_array, METH_FASTCALL | METH_KEYWORDS,
      "append_array($self, array, /, *, timestamp=None)\n--\n\n"
      "Publish each row of an array as one event and return the range of their sequences.\n\n"

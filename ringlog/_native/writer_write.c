@@ -205,8 +205,10 @@ static void put_all(WriterObject *self, rl_append *a, const Source *source, int6
         }
     } else {
         const uint8_t *row = source->rows;
-        for (Py_ssize_t k = 0; k < source->count; k++, row += source->row) {
-            rl_append_put(&self->ring, a, timestamp, row, (uint32_t)source->row, self->copy);
+        for (Py_ssize_t k = 0; k < source->count; k++) {
+            uint32_t size = source->sizes ? source->sizes[k] : (uint32_t)source->row;
+            rl_append_put(&self->ring, a, timestamp, row, size, self->copy);
+            row += size;
             RL_POINT(row_put);
         }
     }
