@@ -6,7 +6,7 @@ import html
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.report import against_peers, of_its_own
+from bench.report import against_peers, of_its_own, of_logs
 from bench.report.drawing import DARK, ROLES, drawn
 from bench.report.export import inlined, save
 from bench.report.records import Bar, Record
@@ -25,6 +25,11 @@ SECTIONS: dict[str, Callable[[Record], Section]] = {
     "async_readers": of_its_own.async_readers,
     "seed": of_its_own.seed,
     "floor": of_its_own.floor,
+    "log": of_logs.log,
+    "log-limited": of_logs.limited,
+    "log_record": of_logs.record,
+    "log_size": of_logs.size,
+    "logging": of_logs.logging,
 }
 STYLE = Path(__file__).with_name("page.css")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.report import words
+from bench.report import log_tables, words
 from bench.report.records import Record, best_of_each, is_ours, middle
 
 Table = tuple[list[str], list[list[str]]]
@@ -215,4 +215,9 @@ TABLES: dict[str, tuple[str, Callable[[Record], Table]]] = {
     "latency": ("latency", latency),
     "idle": ("idle", idle),
     "scale": ("scale", scale),
+    "log": ("log", log_tables.log),
+    "log-limited": ("log-limited", log_tables.log),
+    "log_record": ("log_record", log_tables.log_record),
+    "log_size": ("log_size", log_tables.log_size),
+    "logging": ("logging", log_tables.logging),
 }

@@ -30,6 +30,8 @@ def test_the_screens_are_those_that_are_kept(sample: Sample, name: str) -> None:
     assert shown == (FOLDER / name).read_text()
     if DOCS.exists():  # not where the tests alone were copied to
         assert shown == (DOCS / "screens" / name).read_text()
+    if DOCS.exists() and name == "top.txt":
+        assert f"```\n{shown}```\n" in (DOCS.parent / "README.md").read_text()
 
 
 def _ring(sample: Sample, name: str) -> RingSample:
