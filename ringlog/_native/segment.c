@@ -24,7 +24,7 @@
 #define STRIDE_SHIFT 14                 /* 16 KiB: a mark each, of which the index is made */
 #define PIECE ((int64_t)1 << 20)        /* that a reader is allowed at once: it stays in a core's cache */
 #define FIRST_PIECE ((int64_t)4 << 10)  /* behind a seek, which may want one event */
-#define READ_AHEAD ((int64_t)2 << 20)   /* of who goes on reading */
+#define READ_AHEAD ((int64_t)4 << 20)   /* of who goes on reading */
 #define SHORT_NAP INT64_C(1000000)
 #define LONG_NAP INT64_C(5000000)
 #define SHORT_NAPS 1000

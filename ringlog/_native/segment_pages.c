@@ -18,7 +18,8 @@
 
 void rl_segment_want(rl_mapping *m, int64_t from, int64_t need, int64_t more) {
     rl_segment *s = m->segment;
-    if (from >= s->asked_from && need <= s->asked_to)
+    /* Early enough: the disk reads on while what there is gets used. */
+    if (from >= s->asked_from && need + more / 2 <= s->asked_to)
         return;
     int64_t start = from >= s->asked_from && from <= s->asked_to ? s->asked_to : from, end = need + more;
     if (end > (int64_t)m->data_bytes)
