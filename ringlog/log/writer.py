@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import time
 import warnings
@@ -11,12 +10,12 @@ import weakref
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
-from ringlog import _core, durability
-from ringlog.errors import ClosedError, CorruptStream, EventTooLarge, RingRemoved, WriterBusy
+from ringlog import durability
 from ringlog.files import StrPath
 from ringlog.log import retention, settling
 from ringlog.log.index import discard
 from ringlog.log.open_segment import OpenSegment, hold, leave, release
+from ringlog.log.refusing import Refusing
 from ringlog.log.segments import START, Files, files_of, sweep
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ ROOM = 1 << 30  # bytes of address space for a file that never ends
 _open_ones: weakref.WeakSet[LogWriter] = weakref.WeakSet()
 
 
-class LogWriter(_core.LogWriter):
+class LogWriter(Refusing):
     """The writing end of a log.
 
     path: a directory of segments, made if missing; or one stream file, if it is one or its name ends in
@@ -51,8 +50,6 @@ class LogWriter(_core.LogWriter):
     WriterBusy (another LogWriter has it open, or repair is about it), CorruptStream (damage before its end),
     OSError (no space, no permission), ValueError (a bad argument, or sync on a file system in memory).
     """
-
-    _segment: OpenSegment = None  # type: ignore[assignment]  # until there is one, and when it is closed
 
     def __init__(
         self,
@@ -178,37 +175,6 @@ class LogWriter(_core.LogWriter):
         )  # there is no room in it any more, should no next one come to be
         self._begin(sequence, stream, timestamp)
         retention.apply(self._files, self._keep)
-
-    def _unusable(self) -> None:
-        if self._state == "forked":
-            raise ClosedError(
-                f"this LogWriter belongs to process {self._pid}, which forked this one: open another here"
-            )
-        raise ClosedError("this LogWriter is closed")
-
-    def _removed(self) -> None:
-        raise RingRemoved(f"{self._segment.file.path}: the segment was removed while it was being written")
-
-    def _broken(self) -> None:
-        raise OSError(
-            errno.EIO, "a page of the log could not be written, or the file was cut", self._segment.file.path
-        )
-
-    def _corrupt(self) -> None:
-        raise CorruptStream(f"{self._segment.file.path}: the end of the log is not where it was")
-
-    def _session_lost(self) -> None:
-        self._corrupt()
-
-    def _too_large(self, size: int, limit: int, batch: bool) -> None:
-        what = "a batch with its 16-byte entries" if batch else "an event"
-        raise EventTooLarge(f"{what} can have {limit} bytes in a log, not {size}")
-
-    def _busy_thread(self) -> None:
-        raise WriterBusy("another thread is writing with this LogWriter")
-
-    def _reentered(self) -> None:
-        raise WriterBusy("this thread is inside another call of this LogWriter")
 
     # ---- the rest of the API ----
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import ringlog
+
 
 @pytest.fixture
 def log(ring_folder: Path) -> Iterator[Path]:
@@ -12,3 +14,9 @@ def log(ring_folder: Path) -> Iterator[Path]:
     folder = ring_folder / "files"
     folder.mkdir()
     return folder / "log"
+
+
+@pytest.fixture
+def ring(ring_path: str) -> str:
+    ringlog.create(ring_path, 65536)
+    return ring_path

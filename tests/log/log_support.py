@@ -80,3 +80,14 @@ def read_all(path: os.PathLike[str] | str, **options: object) -> list[bytes]:
 
 def numbered(count: int, size: int = 20, first: int = 0) -> list[bytes]:
     return [f"{k:08}".encode().ljust(size, b".") for k in range(first, first + count)]
+
+
+def publish(ring: str, datas: list[bytes]) -> None:
+    with ringlog.Writer(ring) as writer:
+        for data in datas:
+            writer.append(data)
+
+
+def end(ring: str) -> None:
+    with ringlog.Writer(ring) as writer:
+        writer.end()
