@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 import ringlog
+
+pytest.importorskip("msgspec")
+
 from ringlog.codecs import ArrayCodec, CodecError, JsonCodec, TypedReader, TypedWriter
 
 

@@ -30,7 +30,7 @@ def recordings(library: Path, disk: Path) -> dict[str, Recording]:
 @pytest.mark.parametrize("scenario", LOGS)
 def test_what_was_promised_survives(recordings: dict[str, Recording], image_path: str, scenario: str) -> None:
     recording = recordings[scenario]
-    assert recording.stores > 200
+    assert recording.stores > (4 if scenario == "log_recorded" else 200)  # whose runs are written by calls
     assert not recording.unseen
     with booted(SECOND_BOOT):
         tally = cut(recording, image_path, seed=SEED, each=1, moments_at_most=30, kind=LOG)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Callable, Sequence
 
 import pexpect
@@ -11,6 +12,12 @@ from cli_command import environment
 from processes import GENEROUS, eventually
 
 Open = Callable[..., "Terminal"]  # the fixture that starts one
+
+
+def _signals_as_in_a_shell() -> None:
+    """Whoever runs the tests may ignore some (nohup, a job in the background), and children inherit that."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Terminal:
@@ -29,6 +36,7 @@ class Terminal:
             encoding="utf-8",
             timeout=GENEROUS,
             dimensions=(height, width),
+            preexec_fn=_signals_as_in_a_shell,
         )
         self.child.delaybeforesend = None
 
