@@ -27,8 +27,9 @@ from processes import Child
 
 MEMORY = Path("/dev/shm")
 HANGS = 120.0  # seconds that no test needs: the run ends there, with a traceback of every thread
-# About the protocol: the same under every CPython.
-ONCE = ("fuzz", "kill_points", "log_kills", "power_loss", "soak")
+# About the protocol, or about what a person sees: the same under every CPython.
+ONCE = ("cli", "fuzz", "kill_points", "log_kills", "power_loss", "soak")
+ON_EACH = ("test_cli_main.py", "test_cli_tail.py", "test_cli_write.py")  # of those: what a new Python could break
 _stderr = -1
 
 
@@ -42,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.parent.name in ONCE:
+        if item.path.parent.name in ONCE and item.path.name not in ON_EACH:
             item.add_marker("once")
 
 

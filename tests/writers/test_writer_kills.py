@@ -16,6 +16,7 @@ from writer_support import assert_consistent
 
 import ringlog
 
+pytestmark = pytest.mark.once
 KILLS = int(os.environ.get("RINGLOG_KILLS", "40"))
 STRIDE = int(os.environ.get("RINGLOG_STEP_STRIDE", "29"))
 
