@@ -29,7 +29,7 @@ MEMORY = Path("/dev/shm")
 HANGS = 120.0  # seconds that no test needs: the run ends there, with a traceback of every thread
 # About the protocol, or about what a person sees: the same under every CPython.
 ONCE = ("cli", "fuzz", "kill_points", "log_kills", "power_loss", "soak")
-ON_EACH = ("test_cli_main.py", "test_cli_tail.py", "test_cli_write.py")  # of those: what a new Python could break
+ON_EACH = ("test_cli_main.py", "test_cli_tail.py", "test_cli_write.py")  # but for those
 _stderr = -1
 
 

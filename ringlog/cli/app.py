@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import signal
+import sys
 from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
 from ringlog.cli import output
-from ringlog.cli.errors import MEANINGS, ClosedPipe, ExitCode, Failure, Terminated
+from ringlog.cli.errors import MEANINGS, ClosedPipe, ExitCode, Failure, Terminated, code_of
 
 VERBS = (
     *("create", "info", "top", "doctor", "exporter", "write", "tail", "evict", "forget"),
@@ -114,6 +116,13 @@ def run(arguments: list[str]) -> int:
         return ExitCode.INTERRUPTED
     except Terminated:
         return ExitCode.TERMINATED
+    except OSError as error:  # of help, and of what else click itself prints: everything else is explained
+        if error.errno == errno.EPIPE:
+            return ExitCode.CLOSED_PIPE
+        if error.filename is not None or sys.stdout.closed:
+            raise
+        output.say(f"standard output: {error.strerror}")
+        return code_of(error)
     return code if isinstance(code, int) else ExitCode.DONE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 import click
 
@@ -13,6 +14,7 @@ from ringlog.cli.doctor_report import Attempt, Report, as_dict, plain, show
 from ringlog.cli.errors import ExitCode, explain
 from ringlog.cli.manual import RING_CODES, manual
 from ringlog.cli.values import RING, Seconds
+from ringlog.verify_log import SEGMENT
 
 EVERYWHERE = "/dev/shm"
 
@@ -97,6 +99,9 @@ def _examine(paths: tuple[str, ...], between: float) -> tuple[Report, ExitCode]:
             inside = doctor.rings_in(path)
             rings += inside
             report.leftovers += doctor.leftovers(path, inside)
+            if any(SEGMENT.fullmatch(name) for name in os.listdir(path)):
+                output.say(f"{path}: a log; its events are gone over by: ringlog verify {shlex.quote(path)}")
+                report.said = True
         else:
             rings.append(path)
     for examination in doctor.look(dict.fromkeys(rings), between):
@@ -105,6 +110,7 @@ def _examine(paths: tuple[str, ...], between: float) -> tuple[Report, ExitCode]:
         elif examination.path in asked_for:  # others were removed, or begun, since the directory was read
             failure = explain(examination.path, examination.error)
             output.say(str(failure))
+            report.said = True
             code = code or failure.code
     return report, code
 

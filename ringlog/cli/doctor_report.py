@@ -46,6 +46,7 @@ class Report:
     leftovers: list[doctor.Finding] = field(default_factory=list)
     machine: list[doctor.Finding] | None = None  # None: nobody asked
     attempts: list[Attempt] = field(default_factory=list)
+    said: bool = False  # on standard error, what a path was that is no ring
 
     def findings(self) -> list[doctor.Finding]:
         return [*(one for _, found in self.rings for one in found), *self.leftovers, *(self.machine or [])]
@@ -127,7 +128,8 @@ def plain(report: Report) -> str:
         for finding in found:
             lines.append(f"  {finding.severity} ({finding.check}): {finding.text}")
             lines += [f"    {finding.advice}"] if finding.advice else []
-    lines = lines or ["no rings here"]
+    if not lines and not report.said:
+        lines = ["no rings here"]
     lines += [one.line for one in report.attempts]
     return "\n".join(lines) + "\n"
 
@@ -150,7 +152,7 @@ def show(report: Report) -> None:
             console.print(Padding(Text.assemble(head, f": {finding.text}"), (0, 0, 0, 2)))
             if finding.advice:
                 console.print(Padding(Text(finding.advice, "cyan"), (0, 0, 0, 4)))
-    if not report.rings and not report.findings():
+    if not report.rings and not report.findings() and not report.said:
         console.print("no rings here")
     for one in report.attempts:
         console.print(

@@ -33,7 +33,7 @@ def command(paths: tuple[str, ...], host: str, port: int) -> None:
 
     PATH is a ring, or a directory of them; without one, every ring in /dev/shm. They are looked at when
     somebody asks, and never else; nothing is changed. Says on standard error where it listens, and serves
-    until Ctrl-C or SIGTERM.
+    until Ctrl-C or SIGTERM. Needs the extra metrics: pip install 'ringlog[cli,metrics]'.
 
     Whoever can reach the address sees paths, reader names, pids and names of processes, so it is loopback
     unless --host says otherwise.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -10,7 +11,15 @@ import click
 
 import ringlog
 from ringlog.cli import output
-from ringlog.cli.errors import ExitCode, Terminated, explain, explained, explained_log
+from ringlog.cli.errors import (
+    ExitCode,
+    Failure,
+    Terminated,
+    code_of,
+    explain,
+    explained,
+    explained_log,
+)
 from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.progress import Progress
 from ringlog.cli.values import RING, Seconds, Size, Sync, SyncPolicy
@@ -109,6 +118,10 @@ def _ring_named(path: str) -> Iterator[None]:
         yield
     except (ringlog.NameInUse, ringlog.TooManyReaders) as error:
         raise explain(path, error) from error
+    except PermissionError as error:
+        if error.filename == os.path.abspath(path):
+            raise Failure(f"{path}: {error.strerror} (or record with --lossy)", code_of(error)) from error
+        raise
 
 
 class _Shown(logging.Handler):

@@ -65,7 +65,8 @@ def command(paths: tuple[str, ...], interval: float, sort: Sort, once: bool, as_
                  is shared.
 
     Marked !! is a problem, which holds somebody up until a person does something; ! is worth knowing; the
-    reason stands below. States are those of ringlog doctor, which has advice.
+    reason stands below. States are those of ringlog doctor, which has advice, and waiting: a writer that a
+    reader holds up.
 
     \b
     Keys: q or Ctrl-C  ends            s, S   sort by the next, the previous

@@ -13,6 +13,8 @@ from ringlog.log import index, recovery
 from ringlog.log.segments import START, SegmentFile, unnamed
 from ringlog.verify_log import HEADER
 
+SPARING = 64 << 10  # bytes at a time where the disk is nearly full
+
 
 def hold(fd: int, path: str) -> None:
     """Keep other writers, and repair, out of what this descriptor leads to. Raises WriterBusy."""
@@ -149,16 +151,32 @@ class OpenSegment:
         """Position and sequence of the next event, timestamp of the last one."""
         return self.memory.head()
 
-    def make_room(self, size: int) -> bool:
-        """Make the file so long, with blocks of the disk. Is the memory another one now? Raises OSError."""
-        if size > self._allocated:
-            os.posix_fallocate(self.fd, self._allocated, size - self._allocated)
-            self._allocated = size
-        if size <= self.memory.mapped:
+    def make_room(self, need: int, wanted: int) -> None:
+        """Make the file as long as wanted, with blocks of the disk; if that is nearly full, as long as need be.
+
+        The memory may be another one then. Raises OSError.
+        """
+        for size in (wanted, min(wanted, need + SPARING), need):
+            if size <= self._allocated or self._allocate(size, last=size == need):
+                break
+        if need <= self.memory.mapped:
             self.memory.allow(self._allocated)
+        else:
+            self._index.add(self.memory.marks())
+            self._map(2 * need, *self.head())
+
+    def _allocate(self, size: int, *, last: bool) -> bool:
+        more = size - self._allocated
+        try:
+            os.posix_fallocate(self.fd, self._allocated, more)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            if last:
+                why = f"{os.strerror(error.errno)}: {more} bytes more for the log"
+                raise OSError(error.errno, why, self.file.path) from None
             return False
-        self._index.add(self.memory.marks())
-        self._map(2 * size, *self.head())
+        self._allocated = size
         return True
 
     def sync(self) -> None:

@@ -163,7 +163,7 @@ class LogWriter(Refusing):
         size = need + min(max(SMALLEST_STEP, need // 4), LARGEST_STEP)
         if not self._files.single:
             size = max(need, min(self._limit, size))
-        self._segment.make_room(size)
+        self._segment.make_room(need, size)
         self._exchange(self._segment.memory, self._always)
 
     def _roll(self, sequence: int, stream: int, timestamp: int) -> None:

@@ -68,6 +68,10 @@ def of_reader(reader: ReaderInfo, lost: int, pace: Pace | None, capacity: int) -
     rates = _rates(pace)
     falls_behind = pace is not None and pace.finished < KEEPS_UP * pace.events
     if reader.fill > MUCH or (reader.fill > SOME and falls_behind):
+        if pace is not None and not pace.events:
+            return Diagnosis(
+                "slow", "note", f"far behind; it takes {pace.finished / pace.seconds:,.0f} events/s"
+            )
         if pace is not None and not falls_behind:
             return Diagnosis("slow", "note", f"far behind, and catching up{rates}")
         return Diagnosis("slow", "note", _until_full(reader, pace, capacity) + rates)

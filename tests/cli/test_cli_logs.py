@@ -187,3 +187,14 @@ def test_record_names_the_ring_whose_reader_is_there(ring: str, log: str, start:
     said = error("record", ring, f"{log}-other", code=ExitCode.WAITED)
     assert said.startswith(f"ringlog: {ring}: ")
     assert f"ringlog info {ring}" in said
+
+
+def test_a_log_is_no_patient_of_doctors(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with ringlog.LogWriter(log) as writer:
+        writer.append(b"x")
+    done = run("doctor", log)
+    assert b"no rings here" not in done.stdout
+    assert "ringlog verify" in done.stderr.decode()
+    done = run("doctor", tmp_path / "missing", code=ExitCode.NO_RING)
+    assert b"no rings here" not in done.stdout

@@ -7,13 +7,14 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from cli_command import out, run, until
+from cli_command import environment, out, run, until
 
 import ringlog
 from ringlog.cli.app import VERBS, app
@@ -183,3 +184,13 @@ def test_what_is_interrupted_sums_up_too(folder: Path, start: Callable[..., subp
     assert process.returncode == ExitCode.INTERRUPTED
     assert json.loads(said)["stopped"] is True
     assert json.loads(said)["events"] >= 1
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("help",), ("tail", "--help")])
+def test_a_full_output_is_told(words: tuple[str, ...]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "ringlog", *words], stdout=full, stderr=subprocess.PIPE, env=environment()
+        )
+    assert done.returncode == ExitCode.REFUSED
+    assert done.stderr.decode().strip() == "ringlog: standard output: No space left on device"

@@ -263,3 +263,33 @@ def test_nobody_else_may_read_it(log: Path, ring_path: str) -> None:
     assert stat.S_IMODE(recorded.stat().st_mode) == 0o750
     assert modes(recorded) == {0o640}
     assert len(parse(segments(recorded)[0]).events) > 1
+
+
+def test_a_disk_that_is_nearly_full(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fits is written; what does not is an error that says how much and where."""
+    real, free = os.posix_fallocate, [100_000]
+
+    def short(fd: int, start: int, size: int) -> None:
+        if size > free[0]:
+            raise OSError(errno.ENOSPC, "no space")
+        free[0] -= size
+        real(fd, start, size)
+
+    monkeypatch.setattr(open_segment.os, "posix_fallocate", short)
+    with ringlog.LogWriter(log) as writer:
+        written = 0
+
+        def write_all() -> None:
+            nonlocal written
+            while True:
+                writer.append(b"x" * 100)
+                written += 1
+
+        with pytest.raises(OSError, match="bytes more for the log") as full:
+            write_all()
+        assert full.value.errno == errno.ENOSPC
+        assert full.value.filename == str(segments(log)[0])
+        assert written >= 100_000 // 116
+        free[0] = 10_000_000
+        assert writer.append(b"y") == written
+    assert read_all(log) == [b"x" * 100] * written + [b"y"]
