@@ -152,7 +152,7 @@ class OpenSegment:
         return self.memory.head()
 
     def make_room(self, need: int, wanted: int) -> None:
-        """Make the file as long as wanted, with blocks of the disk; if that is nearly full, as long as need be.
+        """Make the file as long as wanted, with blocks of the disk; if that is nearly full, as need be.
 
         The memory may be another one then. Raises OSError.
         """
