@@ -19,6 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing:
         sys.stderr.write("ringlog: the command line is not installed: pip install 'ringlog[cli]'\n")
         return 2
-    from ringlog.cli.app import run
+    try:
+        from ringlog.cli.app import run
+    except KeyboardInterrupt:  # nothing has begun
+        return 130
 
     return run(sys.argv[1:] if arguments is None else list(arguments))

@@ -86,6 +86,18 @@ def explained(path: str) -> Iterator[None]:
 
 
 @contextmanager
+def explained_file(path: str) -> Iterator[None]:
+    """The same about a path that may be a ring or a log: making a ring there would help nobody."""
+    try:
+        with explained(path):
+            yield
+    except Failure as failure:
+        if isinstance(failure.__cause__, FileNotFoundError) and Path(path).parent.is_dir():
+            raise _about(path, "no such ring or log", ExitCode.NO_RING) from failure.__cause__
+        raise
+
+
+@contextmanager
 def explained_log(path: str, file: str | None = None) -> Iterator[None]:
     """The same about the log at ``path``, and about the file that it is exported to or imported from."""
     try:
@@ -132,6 +144,8 @@ def explain(path: str, error: Exception) -> Failure:
     text = _without_path(str(error), path)
     match error:
         case ringlog.NotARing():
+            if _is_log(path):
+                text = f"a log, not a ring (its events: ringlog cat {shlex.quote(path)})"
             return _about(path, text if "not a ring" in text else f"not a ring ({text})", ExitCode.NO_RING)
         case ringlog.VersionMismatch():
             return _about(path, text, ExitCode.NO_RING)
@@ -153,6 +167,14 @@ def explain(path: str, error: Exception) -> Failure:
             return _system_error(path, error)
         case _:
             return _about(path, text, ExitCode.USAGE)
+
+
+def _is_log(path: str) -> bool:
+    """Does it look like one?"""
+    try:
+        return path.endswith(".events") or any(name.endswith(".events") for name in os.listdir(path))
+    except OSError:
+        return False
 
 
 def code_of(error: OSError) -> ExitCode:

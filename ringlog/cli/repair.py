@@ -8,7 +8,7 @@ import os
 import click
 
 import ringlog
-from ringlog.cli.errors import ExitCode, explained
+from ringlog.cli.errors import ExitCode, explained_file
 from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.output import Output, json_option, print_json
 from ringlog.cli.values import RING
@@ -34,7 +34,7 @@ def command(path: str, yes: bool, as_json: bool) -> None:
     would do the same. A ring whose lock is held by a live writer is left alone, and damage in the middle is
     reported, never touched. The exit code is 5 if something is damaged when it ends.
     """
-    with explained(path):
+    with explained_file(path):
         result = ringlog.repair(path, apply=yes)
     if as_json:
         found = dataclasses.asdict(result)

@@ -9,7 +9,7 @@ import time
 import click
 
 import ringlog
-from ringlog.cli.errors import ExitCode, explained
+from ringlog.cli.errors import ExitCode, explained_file
 from ringlog.cli.manual import DATA_CODES, manual
 from ringlog.cli.output import Output, json_option, print_json
 from ringlog.cli.progress import Progress
@@ -37,7 +37,7 @@ def command(path: str, as_json: bool, progress: bool) -> None:
     shown = Progress("verify", None, progress)
     began = time.monotonic()
     try:
-        with explained(path):
+        with explained_file(path):
             report = ringlog.verify(path, progress=shown.update)
     finally:
         shown.close()

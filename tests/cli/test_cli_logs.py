@@ -198,3 +198,19 @@ def test_a_log_is_no_patient_of_doctors(tmp_path: Path) -> None:
     assert "ringlog verify" in done.stderr.decode()
     done = run("doctor", tmp_path / "missing", code=ExitCode.NO_RING)
     assert b"no rings here" not in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["tail", "info"])
+def test_a_log_where_a_ring_should_be(tmp_path: Path, verb: str) -> None:
+    log = tmp_path / "log"
+    ringlog.LogWriter(log).close()
+    for path in (log, next(log.glob("*.events"))):
+        assert f"a log, not a ring (its events: ringlog cat {path})" in error(
+            verb, str(path), code=ExitCode.NO_RING
+        )
+
+
+@pytest.mark.parametrize("verb", ["verify", "repair"])
+def test_nothing_where_either_may_be(tmp_path: Path, verb: str) -> None:
+    path = tmp_path / "none"
+    assert error(verb, str(path), code=ExitCode.NO_RING) == f"ringlog: {path}: no such ring or log\n"
