@@ -82,6 +82,10 @@ def _recovery_steps(mapping: _core.Mapping) -> list[str]:
     if not seen["whole"]:
         return []  # recovery refuses: no kill leaves a header like that
     steps = [f"take the write lock from {dead}"]
+    if seen["jump"] == seen["tail_offset"]:
+        steps.append(f"finish the jump to sequence {seen['tail_count']}")
+    elif seen["jump"]:
+        steps.append("forget a jump that has moved nothing yet")
     ahead = mapping.words()[2] - seen["event_count"]
     if ahead > 0:
         steps.append(f"undo a publication that was not finished ({_events(ahead)})")

@@ -74,16 +74,50 @@ def check_capacity(capacity: int) -> None:
         )
 
 
-def _build(path: str, capacity: int, max_readers: int, mode: int) -> RingInfo:
+def _create_copy(
+    path: StrPath,
+    stream_id: bytes,
+    start_timestamp: int,
+    capacity: int = DEFAULT_CAPACITY,
+    *,
+    mode: int = 0o600,
+    file_id: bytes | None = None,
+) -> RingInfo:
+    """Make an empty ring for a copy of a stream that is elsewhere: as create(), with that stream's id (16
+    bytes) and start_timestamp (Unix nanoseconds), and a file id (16 bytes, random) of its own.
+
+    Raises FileExistsError if there is a ring already, and what create() raises.
+    """
+    check_capacity(capacity)
+    if len(stream_id) != 16:
+        raise ValueError(f"a stream's id is 16 bytes, not {len(stream_id)}")
+    if not 0 < start_timestamp < 1 << 63:
+        raise ValueError(f"start_timestamp must be positive Unix nanoseconds, not {start_timestamp}")
+    if not 0 <= mode <= 0o777:
+        raise ValueError(f"mode must be 0 to 0o777, not {mode:#o}")
+    origin = (stream_id, start_timestamp)
+    return _build(os.path.abspath(os.fspath(path)), capacity, DEFAULT_MAX_READERS, mode, origin, file_id)
+
+
+def _build(
+    path: str,
+    capacity: int,
+    max_readers: int,
+    mode: int,
+    origin: tuple[bytes, int] | None = None,
+    file_id: bytes | None = None,
+) -> RingInfo:
+    """origin: the id and the start of the stream, if it has begun elsewhere."""
     directory, name = os.path.split(path)
     if not name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if os.path.lexists(path):  # before space is taken; the link below decides
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
-    file_id = secrets.token_bytes(16)
-    header = _core.format_header(
-        capacity, max_readers, time.time_ns(), secrets.token_bytes(16), file_id, lock.boot_id()
-    )
+    file_id = file_id or secrets.token_bytes(16)
+    stream_id, start = origin or (secrets.token_bytes(16), None)
+    header = _core.format_header(capacity, max_readers, time.time_ns(), stream_id, file_id, lock.boot_id())
+    if start is not None:
+        header = b"".join((header[:16], start.to_bytes(8, "little"), header[24:]))
     folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     temporary: str | None = None
     try:

@@ -196,10 +196,19 @@ def _slot_is_wrong(mapping: _core.Mapping, slot: int) -> str | None:
         head = mapping.head()  # last: and not before the head
         if not seen.kept:
             return None
-        why = _cursor_is_wrong(seen, tail, head, alive=mapping.held(liveness.reader_offset(slot)))
+        alive = mapping.held(liveness.reader_offset(slot)) and not _was_left(mapping, seen, tail)
+        why = _cursor_is_wrong(seen, tail, head, alive=alive)
         if why is None:
             return None
     return why
+
+
+def _was_left(mapping: _core.Mapping, seen: ReaderSlot, tail: Place) -> bool:
+    """Does it stand at the head that a jump left, or the first of several in a row, not having looked since?
+    Then it has missed nothing: each of them goes a capacity further, and 16 bytes for each sequence."""
+    known = mapping.snapshot()
+    far = tail[0] - seen.position - 16 * (tail[1] - seen.sequence)
+    return seen.position <= known["jumped"] and far > 0 and far % known["capacity"] == 0
 
 
 def _cursor_is_wrong(seen: ReaderSlot, tail: Place, head: Place, *, alive: bool) -> str | None:

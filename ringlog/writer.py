@@ -41,6 +41,7 @@ class Writer(_core.Writer):
     ValueError (capacity, or sync on a file system in memory).
     """
 
+    _creates = True  # a ring that is missing
     _attach_patience: float | None = None  # seconds for another process that is stuck while it attaches
 
     def __init__(
@@ -93,6 +94,8 @@ class Writer(_core.Writer):
             try:
                 mapping, access = files.attach(self._path, os.O_RDWR, _core.MAP_WRITE, ours=True)
             except FileNotFoundError:
+                if not self._creates:
+                    raise
                 with contextlib.suppress(FileExistsError):  # somebody else was faster: open theirs
                     ring.create(self._path, capacity or ring.DEFAULT_CAPACITY)
                     created = True
@@ -122,8 +125,8 @@ class Writer(_core.Writer):
     def _renew(self) -> None:
         lock.renew(self, self._mapping, self._semaphore)
 
-    def _reap(self, slot: int) -> None:
-        slots.retire_if_dead(self._mapping, slot)
+    def _reap(self, slot: int) -> bool:
+        return slots.retire_if_dead(self._mapping, slot)
 
     def _unusable(self) -> None:
         state = self._state
@@ -145,6 +148,9 @@ class Writer(_core.Writer):
         if error := files.breakage(self._mapping, self._path):
             raise error
         raise CorruptStream(f"{self._path}: head, tail and entries contradict each other")
+
+    def _corrupt_run(self, offset: int, why: str) -> None:
+        raise CorruptStream(f"{self._path}: a run that was to be appended is damaged at byte {offset}: {why}")
 
     def _too_large(self, size: int, limit: int, batch: bool) -> None:
         what = "a batch with its 16-byte entries" if batch else "an event"

@@ -65,6 +65,8 @@ FIELDS: dict[str, tuple[int, str]] = {
     "gate[0].sequence": (272, "q"),
     "gate[1].position": (280, "q"),
     "gate[1].sequence": (288, "q"),
+    "jump": (296, "q"),
+    "jumped": (304, "q"),
     "owner": (320, "Q"),
     "last_owner": (328, "Q"),
     "sleepers": (384, "I"),

@@ -104,6 +104,7 @@ static PyMethodDef log_reader_methods[] = {
      "read_batch($self, limit=65536, timeout=0.0)\n--\n\n"
      "Return a Batch of up to `limit` events, waiting up to `timeout` seconds for the first (None: for ever).\n\n"
      "As Reader.read_batch; one Batch takes about 1 MiB of the log at most, or one event."},
+    {"_take_run", (PyCFunction)rl_reader_take_run, METH_VARARGS, NULL},
     {"_exchange", (PyCFunction)exchange, METH_VARARGS, NULL},
     {"_with_turn", (PyCFunction)with_turn, METH_VARARGS, NULL},
     {"_detach", (PyCFunction)rl_reader_detach, METH_NOARGS, NULL},

@@ -4,52 +4,13 @@
  * reader's cursor moves only when the log has the run (and the disk, if that was asked for): so whoever goes on after
  * a kill finds no gap, and by the log's own sequence no duplicate.
  */
-#include "reader_object.h"
+#include "run.h"
 #include "segment.h"
 #include "writer_object.h"
 
 #include <errno.h>
 
-#include "ringlog/walk.h"
-
 #define RUN ((int64_t)256 << 10) /* bytes at once: so the index has its marks, and both sides stay in the caches */
-
-/* The bytes of the entries from our place on: as many as fit into `most`, but one at least. A hint, where a writer
- * may pass us. Precondition: an entry stands there, before the head. */
-static int64_t run_bytes(const ReaderObject *reader, int64_t most) {
-    int64_t there = reader->at.head - reader->at.position, run = 0;
-    while (run < there && run < most) {
-        rl_entry entry = rl_entry_at(rl_at(&reader->ring, reader->at.position + run));
-        int64_t bytes = RL_ENTRY_SIZE + (int64_t)entry.size;
-        if (bytes > there - run || (run && run + bytes > most))
-            break;
-        run += bytes;
-    }
-    return run;
-}
-
-static uint32_t unchecked(const void *Py_UNUSED(src), size_t Py_UNUSED(size)) { return 0; }
-
-/* Judge the entries of a run, in a ring where a writer may pass us: then rl_intact() says so afterwards.
- * RL_CORRUPT: behind walk->at there is no whole entry. */
-static rl_status judge(rl_walk *walk, const uint8_t *memory, int64_t bytes, rl_sum_fn sum) {
-    int64_t end = walk->at.position + bytes, start = walk->at.position;
-    if (sum != unchecked)
-        return rl_walk_memory(walk, memory, bytes, end, sum) == RL_WALK_DONE ? RL_OK : RL_CORRUPT;
-    while (walk->at.position < end) {
-        rl_entry entry;
-        int64_t left = end - walk->at.position;
-        if (left < RL_ENTRY_SIZE)
-            return RL_CORRUPT;
-        entry = rl_entry_at(memory + (walk->at.position - start));
-        if (RL_ENTRY_SIZE + (int64_t)entry.size > left || entry.timestamp < walk->timestamp || entry.timestamp <= 0)
-            return RL_CORRUPT;
-        walk->at.position += RL_ENTRY_SIZE + (int64_t)entry.size;
-        walk->at.sequence++;
-        walk->timestamp = entry.timestamp;
-    }
-    return RL_OK;
-}
 
 /* One run. -1: an exception; 0: there is nothing, or a loss was told of: ask again; else how many events. */
 static int64_t copy_run(WriterObject *self, ReaderObject *reader, int64_t limit, int verify) {
@@ -67,7 +28,7 @@ static int64_t copy_run(WriterObject *self, ReaderObject *reader, int64_t limit,
     int64_t room = limit - self->ring.header->write_offset;
     if (room < RL_ENTRY_SIZE + (int64_t)entry.size)
         room = limit - RL_FIRST_POSITION; /* of the next segment */
-    int64_t bytes = run_bytes(reader, room < RUN ? room : RUN);
+    int64_t bytes = rl_run_bytes(reader, room < RUN ? room : RUN);
     RL_POINT(log_run_found);
     self->by_write = 1;
     int begun = rl_writer_begin(self, &a, bytes);
@@ -84,7 +45,7 @@ static int64_t copy_run(WriterObject *self, ReaderObject *reader, int64_t limit,
     const uint8_t *run = rl_at(&reader->ring, reader->at.position);
     rl_walk walk = {{a.position, a.sequence}, a.timestamp};
     PyThreadState *released = bytes >= RL_GIL_BYTES / 4 ? PyEval_SaveThread() : NULL;
-    status = judge(&walk, run, bytes, verify ? self->mapping->checksum->sum : unchecked);
+    int whole = rl_run_judge(&walk, run, bytes, verify ? self->mapping->checksum->sum : NULL) == RL_WALK_DONE;
     RL_POINT(log_run_judged);
     bytes = walk.at.position - from; /* what is whole; the next run tells of what is not */
     int error = rl_segment_write(&self->mapping->map, from, run, bytes);
@@ -96,8 +57,7 @@ static int64_t copy_run(WriterObject *self, ReaderObject *reader, int64_t limit,
     rl_status intact = rl_intact(&reader->ring, reader->at.position); /* all the while, what was judged too */
     if (released)
         PyEval_RestoreThread(released);
-    if (intact != RL_OK || bytes > 0)
-        status = intact;
+    status = intact != RL_OK || bytes > 0 || whole ? intact : RL_CORRUPT;
     if (error || status != RL_OK || !rl_reader_sound(reader)) {
         rl_writer_unlock(self, 0, &contended);
         if (error)

@@ -57,7 +57,7 @@ static PyObject *mapping_snapshot(MappingObject *self, PyObject *Py_UNUSED(ignor
         status = rl_ends(&self->map.ring, &tail, &head);
     int whole = status == RL_OK;
     return Py_BuildValue(
-        "{s:O,s:L,s:L,s:L,s:L,s:L,s:L,s:L,s:L,s:L,s:I,s:I,s:O,s:O,s:K,s:K,s:y#,s:y#,s:y#,s:K,s:O,s:O}", "whole",
+        "{s:O,s:L,s:L,s:L,s:L,s:L,s:L,s:L,s:L,s:L,s:I,s:I,s:O,s:O,s:K,s:K,s:y#,s:y#,s:y#,s:K,s:O,s:O,s:L,s:L}", "whole",
         whole ? Py_True : Py_False, "write_offset", (long long)head.position, "event_count",
         (long long)head.sequence, "tail_offset", (long long)tail.position, "tail_count",
         (long long)tail.sequence, "gate_offset", (long long)RL_LOAD_RELAXED(&h->gate_offset), "start_timestamp", (long long)RL_LOAD_RELAXED(&h->start_timestamp),
@@ -70,7 +70,8 @@ static PyObject *mapping_snapshot(MappingObject *self, PyObject *Py_UNUSED(ignor
         (unsigned long long)RL_LOAD_RELAXED(&h->last_owner), "stream_id", h->stream_id, (Py_ssize_t)16,
         "file_id", h->file_id, (Py_ssize_t)16, "boot_id", boot_id, (Py_ssize_t)16, "restarts",
         (unsigned long long)h->restarts, "in_memory", self->map.in_memory ? Py_True : Py_False, "clean",
-        RL_LOAD_RELAXED(&h->clean) ? Py_True : Py_False);
+        RL_LOAD_RELAXED(&h->clean) ? Py_True : Py_False, "jump", (long long)RL_LOAD_RELAXED(&h->jump), "jumped",
+        (long long)RL_LOAD_RELAXED(&h->jumped));
 }
 
 static PyObject *mapping_lease(MappingObject *self, PyObject *arg) {

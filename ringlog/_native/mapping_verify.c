@@ -47,11 +47,17 @@ PyObject *rl_mapping_words(MappingObject *self, PyObject *Py_UNUSED(ignored)) {
 }
 
 PyObject *rl_mapping_gate(MappingObject *self, PyObject *Py_UNUSED(ignored)) {
-    rl_place gate = {0, 0};
-    if (!rl_pair_get(&self->map.ring.header->gate_offset, self->map.ring.header->gate, &gate)) {
+    const rl_ring *ring = &self->map.ring;
+    rl_place gate = {0, 0}, tail;
+    /* In a jump the tail goes first: who has seen it there finds it here, or, with the jump over, a gate that has
+     * followed. Acquire: pairs with the releases in rl_jump and rl_jump_arrive. */
+    int64_t jump = RL_LOAD_ACQUIRE(&ring->header->jump);
+    if (!rl_pair_get(&ring->header->gate_offset, ring->header->gate, &gate)) {
         PyErr_SetString(PyExc_ValueError, "no record stands for the gate");
         return NULL;
     }
+    if (jump > gate.position && rl_tail(ring, &tail) && tail.position == jump)
+        gate = tail;
     return rl_place_tuple(gate.position, gate.sequence);
 }
 

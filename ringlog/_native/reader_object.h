@@ -11,6 +11,8 @@
 #include "ringlog/seek.h"
 #include "ringlog/sleepers.h"
 
+#define RL_TAKEN 32 /* runs: as many as may be on their way at once, and more */
+
 typedef struct ReaderObject {
     PyObject_HEAD
     MappingObject *mapping; /* NULL: closed, or never opened */
@@ -31,7 +33,10 @@ typedef struct ReaderObject {
     rl_turn turn;
     struct ViewObject *views; /* open ones, the oldest first; not counted */
     rl_watch watch; /* behind fileno() */
+    rl_place taken[RL_TAKEN]; /* where the runs that were taken last end */
+    uint32_t takes;
     char named;
+    char held; /* a name's cursor that only _finish_to moves on */
     char announce; /* may say in the header that it sleeps */
     char wait;     /* RL_WAIT_* */
     char stopping; /* close() waits for the turn */
@@ -106,5 +111,8 @@ PyObject *rl_reader_view(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject
 PyObject *rl_reader_read_batch(ReaderObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_reader_iternext(ReaderObject *);
 PyObject *rl_reader_fileno(ReaderObject *, PyObject *);
+PyObject *rl_reader_take_run(ReaderObject *, PyObject *); /* run_take.c */
+PyObject *rl_reader_hold(ReaderObject *, PyObject *);
+PyObject *rl_reader_finish_to(ReaderObject *, PyObject *);
 
 #endif

@@ -72,6 +72,8 @@ int rl_reader_rejoin(ReaderObject *self) {
 }
 
 void rl_reader_publish_cursor(ReaderObject *self) {
+    if (RL_UNLIKELY(self->held))
+        return;
     self->finished = (rl_place){self->at.position, self->at.sequence};
     rl_reader_move_cursor(self);
 }
@@ -83,7 +85,7 @@ void rl_reader_note_loss(ReaderObject *self, int64_t first) {
 }
 
 void rl_reader_finish_previous(ReaderObject *self) {
-    if (!self->named)
+    if (!self->named || self->held)
         return;
     if (RL_UNLIKELY(RL_LOAD_RELAXED(&self->slot->lost_from)) && self->overrun_from < 0)
         RL_STORE_RELAXED(&self->slot->lost_from, 0);
@@ -130,7 +132,7 @@ static Taken corrupt(ReaderObject *self, const char *why) {
 }
 
 Taken rl_reader_removed(ReaderObject *self) {
-    if (RL_LOAD_ACQUIRE(&self->ring.header->write_offset) != self->at.position) /* as in rl_reader_next */
+    if (RL_LOAD_ACQUIRE(&self->ring.header->write_offset) > self->at.position) /* as in rl_reader_next */
         return NOTHING;
     return rl_reader_raise(self, "_removed"), FAILED;
 }

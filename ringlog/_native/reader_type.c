@@ -50,6 +50,7 @@ static PyObject *reader_attach(ReaderObject *self, PyObject *args) {
     self->slot = slot < 0 ? NULL : &rl_readers(self->ring.header)[slot];
     self->slot_index = slot < 0 ? 0 : (uint32_t)slot;
     self->named = (char)named;
+    self->held = 0;
     self->announce = mapping->map.mode != RL_MAP_READ;
     self->wait = (char)wait;
     self->copy = verify ? mapping->checksum->copy : NULL;
@@ -101,6 +102,13 @@ PyObject *rl_reader_detach(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
     Py_RETURN_NONE;
 }
 
+static void stand(ReaderObject *self, rl_place place, int64_t lost_from, int64_t not_before) {
+    rl_reader_place(&self->at, place);
+    self->overrun_from = lost_from;
+    self->not_before = not_before;
+    rl_watch_fire(&self->watch); /* armed, it would wait for news behind the old place */
+}
+
 /* Stand at a place; events from `lost_from` up to it are known to be gone (-1: none are). If the writer
  * has the place in its grip already, we stand further on; that is a loss unless `forgiving`. */
 static PyObject *reader_place(ReaderObject *self, PyObject *args) {
@@ -113,6 +121,12 @@ static PyObject *reader_place(ReaderObject *self, PyObject *args) {
     int entered = rl_reader_enter(self, INT64_MAX), joined = 1;
     if (entered < 0)
         return NULL;
+    if (self->held && place.position >= self->finished.position && place.position <= self->at.position) {
+        /* The cursor stays, and so does what is noted of a loss: neither was finished by looking again. */
+        stand(self, place, lost_from >= 0 ? lost_from : self->overrun_from, not_before);
+        rl_turn_leave(&self->turn);
+        return rl_place_tuple(place.position, place.sequence);
+    }
     if (self->slot && self->views) { /* the cursor would leave their bytes to the writer */
         rl_turn_leave(&self->turn);
         rl_reader_raise(self, "_viewed");
@@ -130,11 +144,8 @@ static PyObject *reader_place(ReaderObject *self, PyObject *args) {
     if (self->named && joined && lost_from < 0)
         RL_STORE_RELAXED(&self->slot->lost_from, 0);
     if (joined) {
-        rl_reader_place(&self->at, place);
+        stand(self, place, lost_from, not_before);
         self->finished = place;
-        self->overrun_from = lost_from;
-        self->not_before = not_before;
-        rl_watch_fire(&self->watch); /* armed, it would wait for news behind the old place */
     }
     rl_turn_leave(&self->turn);
     if (joined)
@@ -146,6 +157,10 @@ static PyObject *reader_place(ReaderObject *self, PyObject *args) {
 static PyObject *reader_finish(ReaderObject *self, PyObject *Py_UNUSED(ignored)) {
     if (rl_reader_enter(self, INT64_MAX) < 0)
         return NULL;
+    if (self->held) {
+        rl_turn_leave(&self->turn);
+        Py_RETURN_NONE;
+    }
     /* In this order: killed between the two, a loss that was told is not told again with events that were read. The
      * cursor's release store keeps it so for whoever sees the new cursor. */
     if (self->named && self->overrun_from < 0)
@@ -243,6 +258,9 @@ static PyMethodDef reader_methods[] = {
     {"_place", (PyCFunction)reader_place, METH_VARARGS, NULL},
     {"_wait", (PyCFunction)rl_reader_wait_for_news, METH_O, NULL},
     {"_finish", (PyCFunction)reader_finish, METH_NOARGS, NULL},
+    {"_take_run", (PyCFunction)rl_reader_take_run, METH_VARARGS, NULL},
+    {"_hold", (PyCFunction)rl_reader_hold, METH_NOARGS, NULL},
+    {"_finish_to", (PyCFunction)rl_reader_finish_to, METH_VARARGS, NULL},
     {"_drop_views", (PyCFunction)reader_drop_views, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

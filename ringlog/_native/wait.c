@@ -81,8 +81,11 @@ static int own_cores(void) {
 int rl_has_news(const rl_ring *ring, int64_t position) {
     const rl_header *h = ring->header;
     /* Acquire: each pairs with the release store of the word, in rl_pair_store, end() and unlink(). */
-    return RL_LOAD_ACQUIRE(&h->write_offset) != position || RL_LOAD_ACQUIRE(&h->ended) == position ||
-           RL_LOAD_ACQUIRE(&h->removed);
+    int64_t head = RL_LOAD_ACQUIRE(&h->write_offset);
+    /* At the end of a jump we wait for the head, as rl_reader_ahead does, and pair with what it pairs with. */
+    if (head != position && (head > position || RL_LOAD_ACQUIRE(&h->jump) != position))
+        return 1;
+    return RL_LOAD_ACQUIRE(&h->ended) == position || RL_LOAD_ACQUIRE(&h->removed);
 }
 
 /* Look for news for `ns`; with `yielding`, every so many looks let somebody else have the core. */

@@ -12,7 +12,7 @@ static int64_t largest(const WriterObject *self) {
     return limit < (int64_t)UINT32_MAX ? limit : (int64_t)UINT32_MAX;
 }
 
-static int raise_too_large(WriterObject *self, int64_t size, int64_t limit, int batch) {
+int rl_writer_too_large(WriterObject *self, int64_t size, int64_t limit, int batch) {
     PyObject *result = PyObject_CallMethod((PyObject *)self, "_too_large", "LLi", (long long)size,
                                            (long long)limit, batch);
     Py_XDECREF(result);
@@ -20,7 +20,7 @@ static int raise_too_large(WriterObject *self, int64_t size, int64_t limit, int 
 }
 
 int rl_writer_fits(WriterObject *self, int64_t size) {
-    return RL_LIKELY(size <= largest(self)) ? 1 : raise_too_large(self, size, largest(self), 0);
+    return RL_LIKELY(size <= largest(self)) ? 1 : rl_writer_too_large(self, size, largest(self), 0);
 }
 
 /* A view of the object's bytes, in one piece. Anything without the buffer protocol: TypeError. */
@@ -139,7 +139,7 @@ static PyObject *append_collected(WriterObject *self, PyObject *tuple, int64_t g
     if (RL_UNLIKELY(sizes > (Py_ssize_t)UINT32_MAX))
         bytes = INT64_MAX; /* one alone does not fit the format */
     if (bytes > largest_batch(self))
-        raise_too_large(self, bytes, largest_batch(self), 1);
+        rl_writer_too_large(self, bytes, largest_batch(self), 1);
     else
         first = rl_writer_write(self, &(Source){.items = items, .count = count, .bytes = bytes}, given);
     rl_turn_leave(&self->turn);
@@ -266,7 +266,7 @@ PyObject *rl_writer_append_array(WriterObject *self, PyObject *const *args, Py_s
         return NULL;
     if (rl_writer_enter(self)) {
         if (RL_UNLIKELY(source.bytes > largest_batch(self)))
-            raise_too_large(self, source.bytes, largest_batch(self), 1);
+            rl_writer_too_large(self, source.bytes, largest_batch(self), 1);
         else
             first = rl_writer_write(self, &source, given);
         rl_turn_leave(&self->turn);
@@ -287,7 +287,7 @@ PyObject *rl_writer_append_batch(WriterObject *self, PyObject *arg) {
     source.bytes = c->data_size + c->count * RL_ENTRY_SIZE;
     if (rl_writer_enter(self)) {
         if (RL_UNLIKELY(source.bytes > largest_batch(self)))
-            raise_too_large(self, source.bytes, largest_batch(self), 1);
+            rl_writer_too_large(self, source.bytes, largest_batch(self), 1);
         else
             first = rl_writer_write(self, &source, -1);
         rl_turn_leave(&self->turn);

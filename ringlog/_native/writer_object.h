@@ -7,6 +7,7 @@
 #include "core.h"
 #include "turn.h"
 
+#include "ringlog/jump.h"
 #include "ringlog/owner.h"
 #include "ringlog/recover.h"
 #include "ringlog/sleepers.h"
@@ -84,6 +85,8 @@ static inline int rl_writer_enter(WriterObject *self) {
     return rl_writer_enter_slowly(self);
 }
 
+/* An event, or with `batch` several, can have `limit` bytes, not `size`. 0, and the exception. */
+int rl_writer_too_large(WriterObject *self, int64_t size, int64_t limit, int batch);
 /* Is an event of `size` bytes small enough? Otherwise 0 and an exception. */
 int rl_writer_fits(WriterObject *self, int64_t size);
 /* Lock, and make room for `bytes`; `a` says where. 0: an exception, and the lock is not held. */
@@ -108,10 +111,12 @@ int rl_writer_traverse(WriterObject *, visitproc, void *);
 PyObject *rl_writer_detach(WriterObject *, PyObject *);
 PyObject *rl_writer_with_lock(WriterObject *, PyObject *);
 PyObject *rl_writer_drop_window(WriterObject *, PyObject *); /* writer_room.c */
+PyObject *rl_writer_jump(WriterObject *, PyObject *);
 extern PyGetSetDef rl_writer_states[];
 PyObject *rl_writer_append(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_writer_append_many(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *rl_writer_append_batch(WriterObject *, PyObject *); /* a Batch as events, all or none */
+PyObject *rl_writer_append_run(WriterObject *, PyObject *); /* run_append.c */
 PyObject *rl_writer_claim(WriterObject *, PyObject *);
 PyObject *rl_writer_drop_claim(WriterObject *, PyObject *);
 PyObject *rl_writer_append_array(WriterObject *, PyObject *const *, Py_ssize_t, PyObject *);

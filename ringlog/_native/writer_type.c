@@ -265,6 +265,7 @@ static PyMethodDef writer_methods[] = {
      "Blocks and raises as append(); EventTooLarge if all of them with their entries exceed\n"
      "capacity // 2 bytes."},
     {"_append_batch", (PyCFunction)rl_writer_append_batch, METH_O, NULL},
+    {"_append_run", (PyCFunction)rl_writer_append_run, METH_VARARGS, NULL},
     {"append_array", (PyCFunction)(void (*)(void))rl_writer_append_array, METH_FASTCALL | METH_KEYWORDS,
      "append_array($self, array, /, *, timestamp=None)\n--\n\n"
      "Publish each row of an array as one event and return the range of their sequences.\n\n"
@@ -299,6 +300,7 @@ static PyMethodDef writer_methods[] = {
     {"_begin_session", (PyCFunction)writer_begin_session, METH_NOARGS, NULL},
     {"_commit", (PyCFunction)writer_commit, METH_NOARGS, NULL},
     {"_drop_window", (PyCFunction)rl_writer_drop_window, METH_NOARGS, NULL},
+    {"_jump", (PyCFunction)rl_writer_jump, METH_O, NULL},
     {"_stop", (PyCFunction)writer_stop, METH_NOARGS, NULL},
     {"_set_ended", (PyCFunction)writer_set_ended, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -74,7 +74,11 @@ class LogReader(AttachedReader):
         self._begin()
         self._indexes: dict[int, index.Index] = {}
         self._looked = 0.0  # when the segment's name was looked for last
-        self._go_to(start)
+        try:
+            self._go_to(start)
+        except BaseException:
+            self.close()
+            raise
 
     # ---- places ----
 

@@ -64,6 +64,8 @@ def test_the_header_of_an_empty_ring_is_these_bytes() -> None:
         ("created", 176, CREATED),
         ("tail_offset", 192, 24),
         ("gate_offset", 256, 24),
+        ("jump", 296, 0),
+        ("jumped", 304, 0),
         ("owner", 320, 0),
     ],
 )

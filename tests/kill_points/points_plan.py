@@ -47,6 +47,7 @@ from points_readers import (
     Views,
     Wakes,
 )  # fmt: skip
+from points_runs import JumpForget, JumpReap, JumpRecover, Jumps, Runs, TakeRuns
 
 from ringlog import files, liveness, lock, reader, ring, slots, writer
 
@@ -73,9 +74,10 @@ REACHED: dict[str, list[type[Programme]]] = {
     "lock_recovered": [Recover],
     "unlock_": [Programme, Claims],
     "recover_": [Recover],
+    "recover_jump": [JumpRecover, JumpForget],
     "room_": [Room],
     "room_free": [Lap],
-    "room_reaped": [Room, Reap],
+    "room_reaped": [Room, Reap, JumpReap],
     "append_begun": APPENDS,
     "entry_copied": APPENDS,
     "entry_sealed": [Programme, Array, Claims],
@@ -83,6 +85,9 @@ REACHED: dict[str, list[type[Programme]]] = {
     "item_put": [Many],
     "row_put": [Array],
     "claim_": [Claims],
+    "run_": [Runs],
+    "run_taken": [TakeRuns],
+    "jump_": [Jumps],
     "commit_": [Durable],
     "commit_stored": [Durable, DurableLap],
     "commit_synced": [Durable, DurableLap],
@@ -107,9 +112,9 @@ REACHED: dict[str, list[type[Programme]]] = {
     "reader_stopping": [CloseReader],
     "reader_detached": [CloseReader, CloseNamed],
     "lease_dropped": [Close, CloseReader],
-    "head_": [Programme, Session, Many],
-    "tail_": [Lap],
-    "gate_": [Lap, Room],
+    "head_": [Programme, Session, Many, Jumps],
+    "tail_": [Lap, Jumps],
+    "gate_": [Lap, Room, Jumps],
 }
 # How often the point is passed before something happens there: inside a batch, not at its edge.
 HITS = {"item_put": 5, "row_put": 5, "column_copied": 3, "lease_taken": 2}

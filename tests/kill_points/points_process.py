@@ -113,7 +113,7 @@ def victim(programme: type[Programme], path: str, point: str, action: str) -> Ca
         it.prepare()
         process.ready()
         try:
-            arm(point, ACTIONS.get(action, 0), log)
+            arm(point, ACTIONS.get(action, 0), log, it.hits)
             it.run()
         except KeyboardInterrupt:
             log.say("interrupted")
@@ -129,11 +129,11 @@ def victim(programme: type[Programme], path: str, point: str, action: str) -> Ca
     return run
 
 
-def arm(point: str, number: int, log: Log) -> None:
+def arm(point: str, number: int, log: Log, hits: int) -> None:
     """A point of the core, or `module.function:line` of the policy; `:*` notes which lines are run."""
     name, _, line = point.partition(":")
     if not line:
-        _core.arm_point(point, number, points_plan.HITS.get(point, 1))
+        _core.arm_point(point, number, points_plan.HITS.get(point, hits))
         return
     code = points_plan.FUNCTIONS[name].__code__
 

@@ -32,6 +32,8 @@ class Programme:
     lets_go = True  # when `run` is over, or was interrupted, it holds neither the lock nor the others' room
     alone = False  # no other writer may have the ring open when it starts
     prefill = 3
+    hits = 1  # how often its point is passed before something happens there
+    gap = 0  # sequences that a jump of its leaves out
     options: ClassVar[dict[str, object]] = {}
 
     def __init__(self, path: str, log: Log) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
+import warnings
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -70,6 +72,14 @@ def test_by_sequence(indexed: Path) -> None:
             reader.read(0)
         with pytest.raises(ValueError, match="beyond the next event, 3000"):
             reader.seek(COUNT + 1)
+
+
+def test_one_that_can_not_begin_there_leaves_nothing_open(indexed: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match="beyond the next event, 3000"):
+            ringlog.LogReader(indexed, start=COUNT + 1)
+        gc.collect()
 
 
 def test_by_time(indexed: Path) -> None:

@@ -28,6 +28,7 @@ HOLDS = {
     "publish": [""],
     "pair": [""],
     "gate": [""],
+    "jump": [""],
     "sleep": ["", "TWO_READERS", "KILL BOUNDED"],
     "lock": ["", "THREE", "ENDS"],
 }
@@ -49,6 +50,16 @@ FAILS = {
         "CURSOR_SEEN_RELAXED",
         "LEAVE_RELAXED",
         "STATE_SEEN_RELAXED",
+    ],
+    "jump": [
+        "NAMED_LATE",
+        "TAIL_RELAXED",
+        "TAIL_SEEN_RELAXED",
+        "OVER_EARLY",
+        "OVER_RELAXED",
+        "WORD_SEEN_RELAXED",
+        "NO_SECOND_LOOK",
+        "NO_TAIL_LOOK",
     ],
     "sleep": ["NO_WAKER_FENCE", "NO_SLEEPER_FENCE", "NO_NUMBER", "LATE_NUMBER", "KILL"],
     "lock": [

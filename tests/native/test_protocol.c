@@ -3,7 +3,7 @@
  * Part one runs a publication up to each of its steps, stops there as a killed writer would, recovers,
  * and looks at what readers find. Part two lets one thread write a small ring as fast as it can while
  * others read it lossily: each event believed must be whole and in its place, each gap exact. One more
- * verifies it meanwhile, and finds nothing wrong.
+ * verifies it meanwhile, and finds nothing wrong. Then the same with a writer that jumps again and again.
  * Under qemu-user this shows that the code is right for aarch64, not that its memory order is.
  *
  * Usage: test_protocol [EVENTS]
@@ -36,6 +36,18 @@ static void append(const rl_ring *ring) {
     rl_append_begin(ring, &a);
     put(ring, &a);
     rl_append_publish(ring, &a);
+}
+
+/* Leave `gap` events out, as a copy does that has missed them. */
+static void jump(const rl_ring *ring, int64_t gap) {
+    rl_append a;
+    CHECK(rl_append_begin(ring, &a) == RL_OK);
+    rl_place here = {a.position, a.sequence}, place;
+    rl_room_announce(ring, here);
+    CHECK(rl_room_blocker(ring, here.position) < 0);
+    rl_room_take(ring, here);
+    CHECK(rl_jump_place(ring, here, a.sequence + gap, &place));
+    rl_jump(ring, &a, place);
 }
 
 /* Read on to the head; the number of events, each checked, every gap exact. */
@@ -71,7 +83,9 @@ static int64_t drain(const rl_ring *ring, rl_reader *r, int64_t *lost) {
 static int64_t verify(const rl_ring *ring) {
     rl_place tail, head;
     do { /* of one moment */
+        CHECK(rl_ends(ring, &tail, &head) != RL_CORRUPT);
         CHECK(rl_tail(ring, &tail) && rl_head(ring, &head));
+        CHECK(tail.position <= head.position && tail.sequence <= head.sequence);
     } while (rl_intact(ring, tail.position) != RL_OK);
     rl_walk walk = {tail, 0};
     int64_t passed = 0;
@@ -167,19 +181,24 @@ static void *verify_again_and_again(void *argument) {
     return NULL;
 }
 
-static void stress(void) {
+/* A jump before every `run`th event; 0: none. */
+static void stress(int run) {
     pthread_t threads[3], verifier;
     int64_t totals[3][2] = {{0, 0}, {0, 0}, {0, 0}}, verified[2] = {0, 0};
+    RL_STORE_RELEASE(&finished, 0);
     shared = make_ring(RL_MIN_CAPACITY);
     for (int k = 0; k < 3; k++)
         CHECK(pthread_create(&threads[k], NULL, read_lossily, totals[k]) == 0);
     CHECK(pthread_create(&verifier, NULL, verify_again_and_again, verified) == 0);
-    for (int64_t k = 0; k < events; k++)
+    for (int64_t k = 0; k < events; k++) {
+        if (run && k % run == 0)
+            jump(&shared, 1 + k % 7);
         append(&shared);
+    }
     RL_STORE_RELEASE(&finished, 1);
     for (int k = 0; k < 3; k++) {
         pthread_join(threads[k], NULL);
-        CHECK(totals[k][0] + totals[k][1] == events);
+        CHECK(totals[k][0] + totals[k][1] == shared.header->event_count);
         printf("reader %d: %lld read, %lld lost, all accounted for\n", k, (long long)totals[k][0],
                (long long)totals[k][1]);
     }
@@ -188,9 +207,38 @@ static void stress(void) {
            (long long)verified[0]);
 }
 
+/* ---- part three: both ends, while a writer jumps ---- */
+
+static void *jump_again_and_again(void *argument) {
+    int64_t *jumps = argument;
+    for (; !RL_LOAD_ACQUIRE(&finished); ++*jumps) /* pairs with the release in both_ends() */
+        jump(&shared, 1 + *jumps % 7);
+    return NULL;
+}
+
+/* Who has seen a tail is given no head before it. */
+static void both_ends(void) {
+    pthread_t thread;
+    int64_t jumps = 0;
+    RL_STORE_RELEASE(&finished, 0);
+    CHECK(pthread_create(&thread, NULL, jump_again_and_again, &jumps) == 0);
+    for (int64_t k = 0; k < events; k++) {
+        rl_place tail, head;
+        CHECK(rl_tail(&shared, &tail) && rl_head(&shared, &head));
+        CHECK(tail.position <= head.position && tail.sequence <= head.sequence);
+        CHECK(rl_ends(&shared, &tail, &head) != RL_CORRUPT);
+    }
+    RL_STORE_RELEASE(&finished, 1);
+    pthread_join(thread, NULL);
+    printf("%lld looks at both ends, meanwhile %lld jumps\n", (long long)events, (long long)jumps);
+}
+
 int main(int argc, char **argv) {
     events = argc > 1 ? atoll(argv[1]) : 2000000;
     planted_kills();
-    stress();
+    stress(0);
+    printf("and with jumps:\n");
+    stress(2);
+    both_ends();
     return 0;
 }

@@ -97,6 +97,14 @@ class History:
         # What an earlier, failed call wrote there is overwritten in memory; on disk it may still be.
         self.pending = [(s, e) for s, e in self.pending if s + len(e) > self.promised and e is not events]
 
+    _jumping = _writing
+
+    def _jumped(self, mark: dict[str, Any]) -> None:
+        """The new place is promised when something behind it is, or by a sync."""
+        self.published += self.pending.pop()[1]
+        self.boundaries.add(len(self.published))
+        self.ended = self.end_kept = None
+
     def _syncing(self, mark: dict[str, Any]) -> None:
         pass
 

@@ -24,6 +24,7 @@ PLAIN = (
     "two_writers",
     "named_readers",
     "named_unsynced",
+    "jumps",
     "failing_disk",
     "failing_records",
 )

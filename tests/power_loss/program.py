@@ -76,6 +76,13 @@ class Program:
                 view[:] = data[0]
         mark("written", durable=self.sync == "always")
 
+    def jump(self, writer: ringlog.Writer, gap: int) -> None:
+        """Leave so many sequences out. In history they are events that nobody can find, and as long."""
+        goal = ringlog.info(self.path).event_count + gap
+        mark("jumping", events=[Event(0, 0, 0)] * (gap - 1) + [Event(0, 0, CAPACITY)])
+        assert writer._with_lock(lambda: writer._jump(goal)) == -1
+        mark("jumped")
+
     def synced(self, writer: ringlog.Writer) -> None:
         mark("syncing")
         writer.sync()

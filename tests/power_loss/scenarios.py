@@ -154,6 +154,30 @@ def named_unsynced(program: Program, dice: random.Random) -> None:
                     program.synced(writer)
 
 
+def jumps(program: Program, dice: random.Random) -> None:
+    """A copy that has missed events: before its first one, twice in a row, before a sync and without any."""
+    with program.writer("always") as writer:
+        program.jump(writer, 7)
+        for k in range(5):
+            program.write(writer, [dice.choice([20, 600, 9000])])
+            program.jump(writer, dice.choice([1, 300]))
+            if k == 2:
+                program.jump(writer, 2)
+    with program.writer("none") as writer:
+        for k in range(3):
+            program.write(writer, [20, 600, 9000], "many")
+            program.synced(writer)
+            program.jump(writer, 300)
+            for _ in range(7):  # they come round to what was synced, and the window is not full yet
+                program.write(writer, [9000])
+            program.jump(writer, dice.choice([1, 300]))
+            if k == 1:
+                program.synced(writer)
+    with program.writer(60.0) as writer:
+        program.write(writer, [600])
+        program.jump(writer, 5)
+
+
 def failing_disk(program: Program, dice: random.Random) -> None:
     """A sync fails, and the kernel forgets what it was to write. What a later writer vouches for is there."""
     with program.writer("always") as writer:
@@ -217,6 +241,8 @@ def killed(program: Program, dice: random.Random, sync: Sync, stores: int) -> No
             for _ in range(20):
                 program.write(writer, [9000], "append")
                 program.write(writer, [600, 600], "many")
+                if dice.random() < 0.4:
+                    program.jump(writer, 3)
                 if sync != "always":
                     program.synced(writer)
         os._exit(0)
@@ -245,6 +271,7 @@ SCENARIOS: dict[str, Callable[..., None]] = {
         two_writers,
         named_readers,
         named_unsynced,
+        jumps,
         failing_disk,
         failing_records,
         go_on,

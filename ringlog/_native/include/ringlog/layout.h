@@ -157,7 +157,9 @@ typedef struct rl_header {
     /* The gate line: the tail that the writer wants. */
     int64_t gate_offset;
     rl_record gate[2];
-    uint8_t reserved2[24];
+    int64_t jump; /* the place that a jump leads to while it is under way, else 0: jump.h */
+    int64_t jumped; /* the head that the last one left: a lossless reader may stand there still, or before, and not know */
+    uint8_t reserved2[8];
     /* The owner line: who may write. */
     uint64_t owner;
     uint64_t last_owner; /* the last to publish */
@@ -209,6 +211,8 @@ RL_AT(clean, 244);
 RL_AT(restarts, 248);
 RL_AT(gate_offset, 256);
 RL_AT(gate, 264);
+RL_AT(jump, 296);
+RL_AT(jumped, 304);
 RL_AT(owner, 320);
 RL_AT(last_owner, 328);
 RL_AT(sleepers, 384);

@@ -85,15 +85,36 @@ static inline int rl_pair_get(const int64_t *word, const rl_record records[2], r
     return 0;
 }
 
-static inline int rl_head(const rl_ring *r, rl_place *out) {
-    return rl_pair_get(&r->header->write_offset, r->header->head, out);
-}
-
 static inline int rl_tail(const rl_ring *r, rl_place *out) {
     return rl_pair_get(&r->header->tail_offset, r->header->tail, out);
 }
 
 #define RL_ENDS_TRIES 1000
+
+/* The head, and not one from before a tail that was seen. In a jump (jump.h) the tail is already where the head will be: so
+ * that is the head. A tail beyond the head that no jump explains says that the head was loaded too early. */
+static inline int rl_head(const rl_ring *r, rl_place *out) {
+    const rl_header *h = r->header;
+    rl_place tail;
+    for (int tries = 0; tries < RL_ENDS_TRIES; tries++) {
+        if (!rl_pair_get(&h->write_offset, h->head, out))
+            return 0;
+        /* Acquire: pairs with the release in rl_room_take, by rl_pair_store; with the tail come jump's word, and the
+         * head that it followed. */
+        if (RL_LIKELY(RL_LOAD_ACQUIRE(&h->tail_offset) <= out->position))
+            return 1;
+        if (!rl_tail(r, &tail))
+            return 0;
+        /* Acquire: pairs with the releases in rl_jump and rl_jump_arrive; if it is over, its head is there. */
+        if (RL_LOAD_ACQUIRE(&h->jump) == tail.position) {
+            *out = tail;
+            return 1;
+        }
+        if (RL_LOAD_RELAXED(&h->write_offset) == out->position) /* no jump, and no newer head: a contradiction */
+            return 1;
+    }
+    return 0;
+}
 
 /* Tail and head of one moment, that fit each other: the events between them fit between them, and into the ring.
  * RL_CORRUPT: they don't, though the tail stood still. RL_OVERRUN: it never did; try again. */

@@ -29,13 +29,15 @@
     X(lock_token) X(lock_taken) X(lock_not_free) X(lock_waited) X(lock_won) X(lock_asked) X(lock_replaced)  \
     X(lock_recovered) X(unlock_released) X(unlock_posted)                                                    \
     /* putting in order what a killed writer left */                                                         \
-    X(recover_begun) X(recover_counted) X(recover_mark) X(recover_stamped) X(recover_gate)                   \
+    X(recover_jump) X(recover_begun) X(recover_counted) X(recover_mark) X(recover_stamped) X(recover_gate)                   \
     X(recover_commits) X(recover_woken)                                                                      \
     /* room */                                                                                               \
     X(room_announced) X(room_blocked) X(room_unlocked) X(room_reaped) X(room_sleeps) X(room_woken)           \
     X(room_free) X(room_withdrawn)                                                                           \
+    X(jump_marked) X(jump_named) X(jump_counted) X(jump_arrived) X(jump_over) X(jump_told)                                                                           \
     /* writing */                                                                                            \
     X(append_begun) X(entry_copied) X(entry_sealed) X(mark_invalid) X(mark_written) X(item_put) X(row_put)   \
+    X(run_copied) X(run_sealed)   \
     X(claim_made) X(claim_left) X(claim_taken_back) X(claim_summed) X(claim_dropped)                         \
     /* the disk */                                                                                           \
     X(commit_data_synced) X(commit_dirty) X(commit_stored) X(commit_synced) X(commit_settled)                \
@@ -47,7 +49,7 @@
     /* reading */                                                                                            \
     X(join_active) X(join_listed) X(join_gate) X(join_moved)                                                 \
     X(read_copied) X(column_copied) X(view_made) X(view_left) X(cursor_woke)                                 \
-    X(loss_noted) X(loss_told)                                                                               \
+    X(loss_noted) X(loss_told) X(run_taken)                                                                               \
     X(sleep_noted) X(sleep_flagged) X(sleep_announced) X(sleep_woken)                                        \
     /* closing */                                                                                            \
     X(writer_stopping) X(writer_detached) X(writer_slot_freed) X(reader_stopping) X(reader_detached)         \

@@ -56,13 +56,28 @@ static inline rl_status rl_entry_load(const rl_ring *ring, int64_t position, int
     return RL_OK;
 }
 
+/* We stand beyond a head that was just loaded: at the end of a jump, or nowhere. RL_OK: there is a newer one by now, that
+ * we have not passed. Whoever stands there has seen the tail there, and so the jump's word as well. */
+static inline rl_status rl_reader_ahead(const rl_ring *ring, int64_t position, int64_t *head) {
+    /* Acquire: pairs with the release in rl_jump_arrive; if it is over, the head that we load now is there. */
+    if (RL_LOAD_ACQUIRE(&ring->header->jump) == position)
+        return RL_EMPTY;
+    *head = RL_LOAD_ACQUIRE(&ring->header->write_offset); /* as in rl_reader_next */
+    return *head < position ? RL_CORRUPT : *head == position ? RL_EMPTY : RL_OK;
+}
+
 /* `head` was just loaded, with acquire: everything up to there can be read, unless it can't be true. */
 static inline rl_status rl_reader_head(const rl_ring *ring, rl_reader *r, int64_t head) {
     if (r->position == head)
         return RL_EMPTY;
+    if (RL_UNLIKELY(r->position > head)) {
+        rl_status status = rl_reader_ahead(ring, r->position, &head);
+        if (status != RL_OK)
+            return status;
+    }
     /* The writer moves the tail before the head: with this head comes a tail within a ring of it. */
     int64_t tail = RL_LOAD_RELAXED(&ring->header->tail_offset);
-    if (RL_UNLIKELY(r->position > head || !rl_same_stream(ring)))
+    if (RL_UNLIKELY(!rl_same_stream(ring)))
         return RL_CORRUPT;
     if (RL_UNLIKELY(tail > r->position))
         return RL_OVERRUN;

@@ -17,6 +17,7 @@
 #ifndef RINGLOG_RECOVER_H
 #define RINGLOG_RECOVER_H
 
+#include "jump.h"
 #include "seek.h"
 #include "writer.h"
 
@@ -25,7 +26,7 @@
 static inline rl_status rl_recover(const rl_ring *ring) {
     rl_header *h = ring->header;
     rl_place head, tail, last = {0, 0}; /* set by what says RL_OK, which not every compiler can see */
-    if (rl_ends(ring, &tail, &head) != RL_OK)
+    if (!rl_jump_settle(ring) || rl_ends(ring, &tail, &head) != RL_OK)
         return RL_CORRUPT;
     RL_POINT(recover_begun);
     RL_STORE_RELAXED(&h->event_count, head.sequence);
@@ -40,7 +41,12 @@ static inline rl_status rl_recover(const rl_ring *ring) {
     rl_status status = rl_seek_start(ring, head.sequence - 1, INT64_MAX, &head, &last);
     while (status == RL_OK && last.position < head.position)
         status = rl_step(ring, head.position, &last, &timestamp);
-    if (status == RL_OK && (head.position > tail.position || head.sequence == 0))
+    const rl_mark *mark = &h->marks[rl_stride_of(ring, head.position) & (RL_MARKS - 1)];
+    if (head.position == tail.position && mark->position == head.position && mark->sequence == head.sequence)
+        timestamp = mark->timestamp; /* nothing to look at, as behind a jump, which leaves this mark */
+    else if (head.position == tail.position && head.sequence)
+        status = RL_EMPTY;
+    if (status == RL_OK)
         RL_STORE_RELAXED(&h->last_timestamp, timestamp);
     RL_POINT(recover_stamped);
     rl_room_withdraw(ring);
@@ -218,6 +224,7 @@ static inline void rl_restart(const rl_ring *ring, const uint8_t stream_id[16], 
     h->removed = 0; /* it was found by its name: on disk the removal has not happened */
     h->owner = h->last_owner = 0;
     h->sleepers = h->room_wanted = 0;
+    h->jump = h->jumped = 0;
     RL_POINT(restart_cleared);
     /* What stands in these for one of the places that are stored now, with whatever sequence, would count too. */
     memset(h->head, 0, sizeof h->head);

@@ -116,6 +116,24 @@ static inline void rl_append_put(const rl_ring *ring, rl_append *a, int64_t time
     rl_append_seal(ring, a, timestamp, size, checksum);
 }
 
+/* Write a run of entries that another writer has made, back to back, behind the last one, as they are.
+ * Precondition: the lock; room for `bytes`; whole and sound, and not before a->timestamp. */
+static inline void rl_append_run(const rl_ring *ring, rl_append *a, const uint8_t *run, int64_t bytes) {
+    int64_t begin = a->position, end = begin + bytes;
+    while (a->position < end) { /* in the run, which is nearer than its place in the ring */
+        int64_t from = a->position;
+        rl_entry entry = rl_entry_at(run + (from - begin));
+        a->position += RL_ENTRY_SIZE + (int64_t)entry.size;
+        a->sequence += 1;
+        a->timestamp = entry.timestamp;
+        if (RL_UNLIKELY(rl_stride_of(ring, from) != rl_stride_of(ring, a->position)))
+            rl_mark_boundary(ring, from, a);
+    }
+    RL_POINT(run_sealed);
+    rl_racing_copy(rl_at(ring, begin), run, (size_t)bytes);
+    RL_POINT(run_copied);
+}
+
 /* Let readers see everything put since rl_append_begin. Precondition: the lock. */
 static inline void rl_append_publish(const rl_ring *ring, const rl_append *a) {
     rl_header *h = ring->header;
