@@ -1,0 +1,137 @@
+"""Messages that come in many pieces: the shorter way for them, and links that end within one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+from proxy import Proxy
+from sides import inlet, jetstream, messages, new_subject, outlet, run, send_all, take, take_again, until
+
+from ringlog.bridge.errors import Interrupted
+from ringlog.bridge.nats import Nats
+from ringlog.bridge.nats.bulk import LARGE, BulkParser
+from ringlog.bridge.server import Server
+
+
+class Pieces:
+    """A transport that gives what it has in pieces of this size, and a client that takes what is parsed."""
+
+    def __init__(self, data: bytes, size: int) -> None:
+        self._transport = self
+        self.data, self.size = data, size
+        self.taken: list[tuple[bytes, bytes, bytes, bytes | None]] = []
+
+    async def read(self, most: int) -> bytes:
+        piece = self.data[: min(most, self.size)]
+        self.data = self.data[len(piece) :]
+        return piece
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: Any) -> None:
+        self.taken.append((subject, reply, data, headers))
+
+
+HEADERS = b"NATS/1.0\r\nOne: 1\r\n\r\n"
+
+
+def protocol(data: bytes, headers: bytes | None) -> bytes:
+    if headers is None:
+        return b"MSG a.b 7 reply.1 %d\r\n%s\r\n" % (len(data), data)
+    whole = headers + data
+    return b"HMSG a.b 7 reply.1 %d %d\r\n%s\r\n" % (len(headers), len(whole), whole)
+
+
+def parsed(monkeypatch: pytest.MonkeyPatch, data: bytes, size: int) -> list[Any]:
+    monkeypatch.setattr("ringlog.bridge.nats.bulk.TcpTransport", Pieces)
+
+    async def work() -> list[Any]:
+        client: Any = Pieces(data, size)
+        parser = BulkParser(client)
+        while piece := await client.read(32768):
+            await parser.parse(piece)
+        assert not parser.buf
+        return client.taken
+
+    return asyncio.run(work())
+
+
+@pytest.mark.parametrize("size", [1000, 32768, LARGE - 1, LARGE, LARGE + 1, 1 << 20])
+@pytest.mark.parametrize("headers", [None, HEADERS])
+def test_pieces_of_any_size(monkeypatch: pytest.MonkeyPatch, size: int, headers: bytes | None) -> None:
+    bodies = [bytes([65 + k]) * n for k, n in enumerate([0, 5, LARGE, 3 * LARGE + 1, 32768, 1 << 20, 1])]
+    wire = b"".join(protocol(body, headers) for body in bodies)
+    taken = parsed(monkeypatch, wire, size)
+    assert taken == [(b"a.b", b"reply.1", body, headers) for body in bodies]
+    assert all(type(body) is bytes for _, _, body, _ in taken)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3, 40, 50_000, 100_000])
+def test_an_end_within_a_message(monkeypatch: pytest.MonkeyPatch, cut: int) -> None:
+    """Nothing of it is handed on, whether its last byte is missing or all but its first."""
+    monkeypatch.setattr("ringlog.bridge.nats.bulk.TcpTransport", Pieces)
+    whole = protocol(b"x" * (3 * LARGE), HEADERS)
+    client: Any = Pieces(whole[: len(whole) - cut], 30_000)
+
+    async def work() -> None:
+        parser = BulkParser(client)
+        while piece := await client.read(32768):
+            await parser.parse(piece)
+        assert parser.cut_off == (cut > 0)
+
+    asyncio.run(work())
+    assert len(client.taken) == (cut == 0)
+
+
+def test_less_is_on_its_way_where_a_link_ends_too_soon(server: Server, proxy: Proxy) -> None:
+    """As when a server hangs up since it can't write, in time, all that it may."""
+
+    async def work() -> None:
+        subject = new_subject()
+        sent = messages(6, size=512 << 10)
+        async with outlet(Nats(subject, server.url)) as out:
+            await send_all(out, sent)
+        proxy.throttle(1_000_000)
+
+        async def allowed() -> int | None:
+            async with jetstream(server.url) as stream:
+                (one,) = await stream.consumers_info(await stream.find_stream_name_by_subject(subject))
+                return one.config.max_ack_pending
+
+        async with inlet(Nats(subject, proxy.url), start=None) as into:
+            parser = into._connection.client._ps
+            seeking = asyncio.ensure_future(into.seek(0))
+
+            def is_within() -> bool:
+                assert isinstance(parser, BulkParser)
+                return parser.cut_off and parser.msg_arg["subject"] == subject.encode()
+
+            await until(is_within)
+            assert await allowed() == 8
+            await until(is_within)
+            proxy.cut()
+            proxy.throttle(20_000_000)
+            proxy.resume()
+            with contextlib.suppress(Interrupted):
+                await seeking
+            came = await take_again(into, 0, sent[-1].header.next - 1)
+            assert came == sent
+            assert await allowed() == 4
+
+    run(work())
+
+
+def test_what_has_come_is_not_lost_with_the_link(server: Server, proxy: Proxy) -> None:
+    async def work() -> None:
+        subject = new_subject()
+        sent = messages(3)
+        async with outlet(Nats(subject, server.url)) as out, inlet(Nats(subject, proxy.url)) as into:
+            await send_all(out, sent)
+            await until(lambda: len(into._messages) == 3)
+            proxy.cut()
+            await until(lambda: not into.connected)
+            assert await take(into, 3) == sent
+            proxy.resume()
+
+    run(work())
