@@ -28,8 +28,22 @@ from processes import Child
 MEMORY = Path("/dev/shm")
 HANGS = 120.0  # seconds that no test needs: the run ends there, with a traceback of every thread
 # About the protocol, or about what a person sees: the same under every CPython.
-ONCE = ("cli", "fuzz", "kill_points", "log_kills", "power_loss", "soak")
-ON_EACH = ("test_cli_main.py", "test_cli_tail.py", "test_cli_write.py")  # but for those
+ONCE = (
+    "bridge",
+    "bridge_cli",
+    "bridge_nats",
+    "cli",
+    "fuzz",
+    "kill_points",
+    "log_kills",
+    "power_loss",
+    "soak",
+)
+# But for those: what they test are event loops, threads and signals, or what is imported.
+ON_EACH = (
+    *("test_cli_main.py", "test_cli_tail.py", "test_cli_write.py"),
+    *("test_bridge_importing.py", "test_message.py", "test_pull_*.py", "test_push_*.py"),
+)
 _stderr = -1
 
 
@@ -43,8 +57,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.parent.name in ONCE and item.path.name not in ON_EACH:
+        on_each = any(item.path.match(name) for name in ON_EACH)
+        if item.path.parent.name in ONCE and not on_each:
             item.add_marker("once")
+
+
+def pytest_sessionstart() -> None:
+    """A folder of another name would lose its mark, and nobody would notice but the clock."""
+    here = Path(__file__).parent
+    gone = [name for name in ONCE if not (here / name).is_dir()]
+    gone += [name for name in ON_EACH if not any(list((here / folder).glob(name)) for folder in ONCE)]
+    if gone:
+        raise pytest.UsageError(f"tests/conftest.py names what is not there: {', '.join(gone)}")
 
 
 @pytest.fixture(autouse=True)

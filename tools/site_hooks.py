@@ -104,9 +104,20 @@ def _verbs() -> str:
     wide: dict[str, Any] = {"terminal_width": 100, "max_content_width": 100}
     top = click.Context(app, info_name="ringlog", **wide)
     pages = [f"```text\n{app.get_help(top)}\n```\n"]
-    for name in app.list_commands(top):
-        command = app.get_command(top, name)
-        assert command is not None
-        context = click.Context(command, parent=top, info_name=name, **wide)
-        pages.append(f"## ringlog {name}\n\n```text\n{command.get_help(context)}\n```\n")
+    pages += _below(app, top, wide)
     return "\n".join(pages)
+
+
+def _below(group: Any, parent: Any, wide: dict[str, Any]) -> list[str]:
+    """The help of a group's verbs, each followed by those of its own."""
+    import click
+
+    pages = []
+    for name in group.list_commands(parent):
+        command = group.get_command(parent, name)
+        assert command is not None
+        context = click.Context(command, parent=parent, info_name=name, **wide)
+        pages.append(f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n")
+        if isinstance(command, click.Group):
+            pages += _below(command, context, wide)
+    return pages

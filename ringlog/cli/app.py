@@ -17,7 +17,7 @@ from ringlog.cli.errors import MEANINGS, ClosedPipe, ExitCode, Failure, Terminat
 VERBS = (
     *("create", "info", "top", "doctor", "exporter", "write", "tail", "evict", "forget"),
     *("record", "replay", "cat", "seek", "export", "import", "verify", "repair", "rm"),
-    *("bench", "completion", "help"),
+    *("bridge", "bench", "completion", "help"),
 )
 
 MODULES = {"export": "exporting", "import": "importing"}  # where the verb's own name can't be a module's

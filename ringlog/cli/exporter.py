@@ -44,6 +44,8 @@ def command(paths: tuple[str, ...], host: str, port: int) -> None:
       ringlog_ring_unread_ratio > 0.8          the writer will wait soon
       ringlog_reader_behind_seconds > 5        a reader is late
       ringlog_writer_state{state="dead"} == 1  a writer died
+      ringlog_bridge_up == 0                   a push or pull is cut off
+      ringlog_bridge_lag_seconds > 5           one is late
     How much time a ring holds:
       ringlog_ring_capacity_bytes
           / rate(ringlog_ring_published_bytes_total[5m])

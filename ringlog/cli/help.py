@@ -14,19 +14,18 @@ from ringlog.cli.manual import manual
     epilog=manual(
         ("ringlog help", "which verbs there are"),
         ("ringlog help tail", "as ringlog tail --help"),
+        ("ringlog help bridge push", "of a verb that has verbs of its own"),
         codes=(ExitCode.DONE,),
     ),
 )
-@click.argument("verb", required=False)
-def command(verb: str | None) -> None:
+@click.argument("verbs", metavar="[VERB]...", nargs=-1)
+def command(verbs: tuple[str, ...]) -> None:
     """Show the help of VERB, or of ringlog itself."""
-    root = click.get_current_context().find_root()
-    page: click.Command = root.command
-    context = root
-    if verb is not None:
-        assert isinstance(root.command, click.Group)
-        found = root.command.get_command(root, verb)
+    context = click.get_current_context().find_root()
+    page: click.Command = context.command
+    for verb in verbs:
+        found = page.get_command(context, verb) if isinstance(page, click.Group) else None
         if found is None:
-            raise click.UsageError(f"No such command {verb!r}.", root)
-        page, context = found, click.Context(found, info_name=verb, parent=root)
+            raise click.UsageError(f"No such command {verb!r}.", context)
+        page, context = found, click.Context(found, info_name=verb, parent=context)
     click.echo(page.get_help(context))

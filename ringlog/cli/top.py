@@ -116,7 +116,8 @@ def _ring(ring: RingSample) -> dict[str, Any]:
         name: [vars(one) | {"process": one.process and vars(one.process)} for one in fields[name]]
         for name in ("writers", "readers")
     }
-    return {**fields, "severity": ring.severity, **people}
+    bridges = [vars(one) for one in ring.bridges]
+    return {**fields, "severity": ring.severity, **people, "bridges": bridges}
 
 
 def plain(sample: Sample, width: int, sort: Sort) -> str:

@@ -189,6 +189,20 @@ class From(_Value[Start]):
             ) from None
 
 
+class Place(_Value[Literal["oldest", "latest"] | int]):
+    name = "oldest|latest|seq"
+
+    def parse(self, text: str) -> Literal["oldest", "latest"] | int:
+        """Where to begin, as a sequence or a word."""
+        if text == "oldest":
+            return "oldest"
+        if text == "latest":
+            return "latest"
+        if not re.fullmatch(r"[0-9]+", text) or len(text) > _DIGITS or int(text) > _LARGEST:
+            raise ValueError("oldest, latest or a sequence (1200)")
+        return int(text)
+
+
 def span_seconds(text: str) -> float | None:
     """``1h30m`` as seconds, or None where the text is no such thing."""
     pieces = list(_SPAN.finditer(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ringlog import errors, liveness, lock, users
+from ringlog.doctor.bridges import bridges
 from ringlog.doctor.examination import Examination
 from ringlog.doctor.finding import Finding, Severity
 from ringlog.doctor.pace import falling_behind
@@ -103,6 +104,7 @@ CHECKS: tuple[Check, ...] = (
     swapped,
     forgotten,
     restarted,
+    bridges,
 )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ringlog import _core, describe, files, liveness, slots
+from ringlog.bridge.boards import read_board
 from ringlog.doctor.finding import Finding
 from ringlog.doctor.leftovers import KINDS, unused_among
 from ringlog.errors import RinglogError
@@ -66,6 +67,19 @@ def _remove_leftovers(finding: Finding) -> Step:
         return f"removed {count(removed, 'file')}"
 
     return f"remove {what} ({KINDS[finding.check]}): {shown}", do
+
+
+def _remove_board(finding: Finding) -> Step:
+    file: str = finding.evidence["board"]
+
+    def do() -> str:
+        board = read_board(file)
+        if board is None or board.life not in ("killed", "over"):  # started again since
+            return "there is nothing left to remove"
+        _unlink_there(os.path.join(os.path.realpath(os.path.dirname(file)), os.path.basename(file)))
+        return f"removed {file}"
+
+    return f"remove what a push or pull has left: {file}", do
 
 
 def _unlink_there(path: str) -> None:
@@ -168,6 +182,8 @@ _MAKERS: dict[str, Callable[[Finding], Step]] = {
     "semaphore": _take_lock_once,
     "dead-writer": _free_writer_slots,
     "dead-reader": _free_reader_slots,
+    "killed-bridge": _remove_board,
+    "failed-bridge": _remove_board,
     **dict.fromkeys(KINDS, _remove_leftovers),
 }
 _ORDER = list(_MAKERS)

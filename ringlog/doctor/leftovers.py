@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from ringlog import lock, users
+from ringlog.bridge.boards import SeenBoard, boards_below
 from ringlog.doctor.finding import Finding
 from ringlog.words import count
 
@@ -18,23 +19,26 @@ YOUNG = 60.0  # seconds: a file younger than this may well be in the making
 _SEMAPHORE = re.compile(r"(sem\.ringlog-[0-9a-f]{32})(\.[0-9a-f]{16})?")
 _UNFINISHED_RING = re.compile(r"\..+\.[0-9a-f]{32}")
 _UNFINISHED_LOG = re.compile(r"\.[0-9]{20}\.events\.[0-9a-f]{16}|[0-9]{20}\.index\.[0-9a-f]{16}")
+_UNFINISHED_BOARD = re.compile(r"\..+\.(push|pull)(-.+)?\.bridge\.[0-9]+")
 _FILE_ID_OFFSET = 144
 
 KINDS = {
     "orphan-semaphores": "semaphore of a ring that is not in this folder",
     "unfinished-rings": "ring that was never finished",
     "unfinished-logs": "file of a log that was never finished",
+    "left-boards": "figures file of a push or pull that has ended, of a log or of a ring that is gone",
 }
 _PLURALS = {
     "orphan-semaphores": "semaphores of rings that are not in this folder",
     "unfinished-rings": "rings that were never finished",
     "unfinished-logs": "files of logs that were never finished",
+    "left-boards": "figures files of pushes or pulls that have ended, of logs or of rings that are gone",
 }
 
 
 def leftovers(folder: str, rings: Iterable[str]) -> Iterator[Finding]:
     """Semaphores whose ring is not among these, and, here or in a folder below, files that were to become
-    rings or parts of logs; older than a minute, and nobody has them open.
+    rings or parts of logs, and what a push or pull has left; older than a minute, and nobody has them open.
 
     A finding a kind; its evidence names the files, by paths without links.
     """
@@ -52,6 +56,9 @@ def leftovers(folder: str, rings: Iterable[str]) -> Iterator[Finding]:
                 found["unfinished-logs"].append(os.path.join(place, name))
             elif _UNFINISHED_RING.fullmatch(name):
                 found["unfinished-rings"].append(os.path.join(place, name))
+            elif _UNFINISHED_BOARD.fullmatch(name):
+                found["left-boards"].append(os.path.join(place, name))
+    found["left-boards"] += [board.file for board in boards_below(root) if _is_left(board)]
     unused = set(unused_among([path for paths in found.values() for path in paths]))
     for check, paths in found.items():
         if left := [path for path in paths if path in unused]:
@@ -65,6 +72,12 @@ def leftovers(folder: str, rings: Iterable[str]) -> Iterator[Finding]:
                 f"{where} can go: {_remove(left)}",
                 {"paths": left},
             )
+
+
+def _is_left(board: SeenBoard) -> bool:
+    """Of one that does not run any more, and of no ring that is here: those are looked at with their ring."""
+    path = board.figures.path
+    return board.life in ("killed", "over") and (os.path.isdir(path) or not os.path.exists(path))
 
 
 def unused_among(paths: list[str]) -> list[str]:

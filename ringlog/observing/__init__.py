@@ -12,11 +12,19 @@ Nothing here changes a ring, takes a lock or waits; read permission is enough.
 """
 
 from ringlog.observing.processes import ProcessSample, ProcessTable
-from ringlog.observing.sample import ReaderSample, RingSample, Sample, Severity, WriterSample
+from ringlog.observing.sample import (
+    BridgeSample,
+    ReaderSample,
+    RingSample,
+    Sample,
+    Severity,
+    WriterSample,
+)
 from ringlog.observing.sampler import SHARED_MEMORY, Sampler
 
 __all__ = [
     "SHARED_MEMORY",
+    "BridgeSample",
     "ProcessSample",
     "ProcessTable",
     "ReaderSample",

@@ -1,39 +1,23 @@
 """The figures of a sample as metrics: the one table that Prometheus and OpenTelemetry are fed from.
 
-Only what is counted and measured: rates are for whoever collects to make. A label is a path, a slot's number
-or a reader's name, so there are no more series than rings and slots; pids and the names of processes, which
-change, are labels of the `info` metrics alone.
+Only what is counted and measured: rates are for whoever collects to make. A label is a path, a slot's number,
+a reader's name or a server's address, so there are no more series than rings, slots and bridges; pids and the
+names of processes, which change, are labels of the `info` metrics alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterator
 
+from ringlog.observing.bridge_metrics import BRIDGE_METRICS
+from ringlog.observing.metric import Metric, Point, Unit
 from ringlog.observing.sample import SEVERITIES, ReaderSample, RingSample, Sample, WriterSample
-
-Point = tuple[tuple[str, ...], float]  # the values of the labels, and the figure
-Unit = Literal["", "bytes", "seconds", "ratio"]
 
 WRITER_STATES = ("active", "idle", "waiting", "stopped", "dead")
 READER_STATES = ("idle", "reading", "slow", "stuck", "stopped", "dead", "away")
 _RING = ("ring",)
 _WRITER = ("ring", "slot")
 _READER = ("ring", "slot", "reader")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """subject: what it is a figure of. points: of a sample, as many as there are subjects."""
-
-    subject: Literal["ring", "writer", "reader", "exporter"]
-    figure: str
-    counts: bool
-    unit: Unit
-    text: str
-    labels: tuple[str, ...]
-    points: Callable[[Sample], Iterable[Point]]
 
 
 def _rings(sample: Sample) -> Iterator[RingSample]:
@@ -225,6 +209,7 @@ METRICS: tuple[Metric, ...] = (
         *("memory", "bytes", "Memory that its process shares with nobody."),
         _memory,
     ),
+    *BRIDGE_METRICS,
     Metric(
         *(
             "exporter",

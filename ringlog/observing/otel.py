@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from ringlog.observing import metrics
+from ringlog.observing.metric import Metric
 from ringlog.observing.sample import Sample
 from ringlog.observing.sampler import Sampler
 
@@ -54,9 +55,7 @@ class _Looking:
             return self._sample
 
 
-def _callback(
-    metric: metrics.Metric, looking: _Looking
-) -> Callable[[CallbackOptions], Iterable[Observation]]:
+def _callback(metric: Metric, looking: _Looking) -> Callable[[CallbackOptions], Iterable[Observation]]:
     from opentelemetry.metrics import Observation
 
     def points(_options: CallbackOptions) -> Iterable[Observation]:

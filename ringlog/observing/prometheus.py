@@ -11,7 +11,8 @@ import threading
 from collections.abc import Iterable, Iterator
 
 try:
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    from prometheus_client.core import Metric as Family
     from prometheus_client.registry import Collector
 except ImportError as error:
     raise ImportError(
@@ -19,6 +20,7 @@ except ImportError as error:
     ) from error
 
 from ringlog.observing import metrics
+from ringlog.observing.metric import Metric
 from ringlog.observing.sampler import Sampler
 
 
@@ -29,11 +31,11 @@ class RingCollector(Collector):
         self._sampler = sampler
         self._lock = threading.Lock()
 
-    def describe(self) -> Iterable[Metric]:
+    def describe(self) -> Iterable[Family]:
         """The metrics without figures, so that registering it looks at no ring."""
         return [_family(metric) for metric in metrics.METRICS]
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Family]:
         """The metrics of this moment. What goes wrong with a ring is told by ringlog_ring_up."""
         with self._lock:
             sample = self._sampler.sample()
@@ -44,10 +46,9 @@ class RingCollector(Collector):
             yield family
 
 
-def _family(metric: metrics.Metric) -> CounterMetricFamily | GaugeMetricFamily:
-    name = f"ringlog_{metric.subject}_{metric.figure}" + (f"_{metric.unit}" if metric.unit else "")
+def _family(metric: Metric) -> CounterMetricFamily | GaugeMetricFamily:
     kind = CounterMetricFamily if metric.counts else GaugeMetricFamily
-    return kind(name, metric.text, labels=metric.labels)
+    return kind(metric.name, metric.text, labels=metric.labels)
 
 
 def _text(label: str) -> str:

@@ -66,13 +66,50 @@ class ReaderSample:
 
 
 @dataclass(frozen=True)
+class BridgeSample:
+    """A push or a pull of this ring, or of a log: what it last said of itself (see `ringlog.bridge`).
+
+    direction: push or pull. name: of the reader that a push is. address: what it leads to. pid: its process.
+    state: connecting, running, blocked (by a reader of the local ring, or by a server that is full),
+    disconnected, ended, stopped, failed; suspended (its process was stopped by a signal), killed (it is gone,
+    and has left its figures), or silent (it can't be seen from here, and says nothing any more). up: it runs
+    and is connected. Counted since it was started: events, bytes, messages; gaps and missing: how often
+    events were missing, and how many; duplicates: events that came again, and were left out; reconnects.
+    in_flight: messages that are sent and not acknowledged. lag_events, lag_seconds: events that are there and
+    not passed on yet, and the age of the oldest. age: seconds since these figures were written. severity,
+    why: as a writer's.
+    """
+
+    direction: str
+    name: str
+    address: str
+    pid: int
+    state: str
+    up: bool
+    events: int
+    bytes: int
+    messages: int
+    in_flight: int
+    lag_events: int
+    lag_seconds: float
+    gaps: int
+    missing: int
+    duplicates: int
+    reconnects: int
+    age: float
+    severity: Severity
+    why: str
+
+
+@dataclass(frozen=True)
 class RingSample:
     """A ring, or why it can't be read (`error`; then the rest means nothing).
 
     events, bytes: published since the stream began; bytes with the 16 that stand before each event.
     unread: the share of the capacity that lossless readers who are there have not finished: at 1 the writer
     waits. kept: the share that holds events, read or not. holds: seconds of events that the whole capacity
-    holds at this rate. newest: when the newest event was published, Unix nanoseconds; 0: none.
+    holds at this rate. newest: when the newest event was published, Unix nanoseconds; 0: none. bridges: its
+    pushes to other machines, and the pull that feeds it from one.
     """
 
     path: str
@@ -91,6 +128,7 @@ class RingSample:
     holds: float | None = None
     writers: tuple[WriterSample, ...] = ()
     readers: tuple[ReaderSample, ...] = ()
+    bridges: tuple[BridgeSample, ...] = ()
 
     @property
     def severity(self) -> Severity:

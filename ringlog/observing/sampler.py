@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ringlog import _core, describe, files, slots
 from ringlog.errors import CorruptStream, NotARing, RinglogError
 from ringlog.events import ReaderInfo, WriterInfo
 from ringlog.observing import diagnosis
+from ringlog.observing.bridges import bridges_of
 from ringlog.observing.processes import ProcessTable
 from ringlog.observing.sample import ReaderSample, RingSample, Sample, WriterSample
 from ringlog.observing.search import Search
@@ -25,7 +26,7 @@ class _Look:
     """A ring at one moment, as far as the next look needs it. finished: by slot and epoch, a sequence."""
 
     when: float
-    identity: tuple[bytes, bytes]
+    identity: tuple[bytes, bytes, int]
     events: int
     position: int
     finished: dict[tuple[int, int], int]
@@ -74,6 +75,8 @@ class Sampler:
                 ring = RingSample(path, error)
             rings.append(ring)
         self._before = looks
+        bridges = bridges_of(ring.path for ring in rings if ring.error is None)
+        rings = [replace(ring, bridges=bridges.get(ring.path, ())) for ring in rings]
         return Sample(self._clock(), seconds, tuple(rings), tuple(denied))
 
     def _ring(self, path: str) -> tuple[RingSample, list[_Look]]:
@@ -86,7 +89,8 @@ class Sampler:
             raise CorruptStream(f"{path}: head and tail of the stream are damaged")
         writers = describe.writers_of(mapping, seen, now)
         readers = describe.readers_of(path, mapping, seen, now)
-        identity = (seen["stream_id"], seen["file_id"])
+        # Behind a jump too it is another: the events that were left out came at no rate.
+        identity = (seen["stream_id"], seen["file_id"], seen["jumped"])
         finished = {place: reader.sequence for place, reader in readers.items()}
         look = _Look(when, identity, seen["event_count"], seen["write_offset"], finished)
         looks = _compared(self._before.get(path, []), look)

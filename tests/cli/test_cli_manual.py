@@ -18,18 +18,25 @@ from cli_command import environment, out, run, until
 
 import ringlog
 from ringlog.cli.app import VERBS, app
+from ringlog.cli.bridge import VERBS as BRIDGE_VERBS
 from ringlog.cli.errors import MEANINGS, ExitCode
 from ringlog.cli.manual import ALWAYS
 
 pytestmark = pytest.mark.once
 
 PAGE = Path(__file__).parents[2] / "docs/exit-codes.md"
-TEXT_ONLY = {"help", "exporter"}  # what they print is for people; what one serves has a form of its own
+# What they print is for people; what one serves has a form of its own.
+TEXT_ONLY = {"help", "exporter", "bridge", "bridge server"}
+EVERY = (*VERBS, *(f"bridge {name}" for name in BRIDGE_VERBS))
 
 
 def verb(name: str) -> click.Command:
-    found = app.get_command(click.Context(app), name)  # type: ignore[attr-defined]
-    assert isinstance(found, click.Command)
+    found: click.Command = app
+    for word in name.split():
+        assert isinstance(found, click.Group)
+        inner = found.get_command(click.Context(found), word)
+        assert isinstance(inner, click.Command)
+        found = inner
     return found
 
 
@@ -45,7 +52,7 @@ def examples(text: str) -> list[str]:
     return [re.sub(r"\s+# .*", "", line) for line in lines if not line.startswith("#")]
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", EVERY)
 def test_help_has_examples_that_are_right(name: str) -> None:
     text = page(name)
     assert max(map(len, text.splitlines())) <= 80
@@ -62,10 +69,13 @@ def test_help_has_examples_that_are_right(name: str) -> None:
 def check(name: str, words: list[str]) -> None:
     """Would this be taken? Nothing is run."""
     command = verb(name)
+    if isinstance(command, click.Group):
+        check(f"{name} {words[0]}", words[1:])
+        return
     command.make_context(name, list(words), parent=click.Context(app, info_name="ringlog"))
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", EVERY)
 def test_help_has_exit_codes(name: str) -> None:
     codes = {int(code) for code in re.findall(r"(?m)^ +(\d+)  \S", page(name).partition("Exit codes:")[2])}
     assert codes <= set(ExitCode)
@@ -83,7 +93,7 @@ def test_the_page_of_exit_codes() -> None:
     text = PAGE.read_text()
     for code, meaning in MEANINGS.items():
         assert f"| {code} | {meaning} |" in text
-    for name in VERBS:
+    for name in EVERY:
         codes = re.findall(r"(?m)^ +(\d+)  \S", page(name).partition("Exit codes:")[2])
         own = [code for code in codes if int(code) not in ALWAYS]
         assert f"| `{name}` | {', '.join(own)} |" in text
@@ -91,15 +101,18 @@ def test_the_page_of_exit_codes() -> None:
 
 def test_help_by_its_other_name() -> None:
     assert out("help", "tail") == out("tail", "--help")
+    assert out("help", "bridge", "push") == out("bridge", "push", "--help")
+    assert out("help", "bridge") == out("bridge", "--help")
     assert out("help") == out("--help")
-    assert "frobnicate" in run("help", "frobnicate", code=ExitCode.USAGE).stderr.decode()
+    for words in (["frobnicate"], ["bridge", "frobnicate"], ["tail", "frobnicate"]):
+        assert "frobnicate" in run("help", *words, code=ExitCode.USAGE).stderr.decode()
 
 
 # ---- --json ----
 
 
 def test_every_verb_knows_json() -> None:
-    without = [name for name in VERBS if not any("--json" in one.opts for one in verb(name).params)]
+    without = [name for name in EVERY if not any("--json" in one.opts for one in verb(name).params)]
     assert set(without) <= TEXT_ONLY
 
 
@@ -135,7 +148,7 @@ SAYS: dict[str, tuple[Callable[[Places], list[str]], dict[str, Any]]] = {
     "completion": (lambda at: ["zsh"], {"shell": "zsh"}),
 }
 LINES = {"tail": lambda at: ["--no-follow", at[0]], "cat": lambda at: [at[1]]}
-ELSEWHERE = {"bench", "evict", "top"}  # in files of their own
+ELSEWHERE = {"bench", "evict", "top", "bridge push", "bridge pull", "bridge status"}  # in files of their own
 
 
 @pytest.mark.parametrize("name", SAYS)
@@ -155,7 +168,7 @@ def test_json_lines(name: str, folder: Path) -> None:
 
 
 def test_each_is_tested() -> None:
-    assert set(SAYS) | set(LINES) | ELSEWHERE | TEXT_ONLY >= set(VERBS)
+    assert set(SAYS) | set(LINES) | ELSEWHERE | TEXT_ONLY >= set(EVERY)
 
 
 def test_rm_tells_what_it_did(folder: Path) -> None:

@@ -12,19 +12,20 @@ import pytest
 from page_blocks import DOCS
 
 import ringlog
+import ringlog.bridge
 import ringlog.codecs
 import ringlog.logging
 import ringlog.observing
 import ringlog.testing
 
 REFERENCE = DOCS / "reference"
-MODULES = (ringlog, ringlog.codecs, ringlog.logging, ringlog.observing, ringlog.testing)
+MODULES = (ringlog, ringlog.bridge, ringlog.codecs, ringlog.logging, ringlog.observing, ringlog.testing)
 PLAIN = {"__version__", "SHARED_MEMORY", "Severity"}  # values: what they are stands where they are used
 PUBLIC = [f"{module.__name__}.{name}" for module in MODULES for name in module.__all__ if name not in PLAIN]
 # What Python gives every class of that kind, or what the class itself describes.
 DESCRIBED_BY_THE_CLASS = {
-    "RingInfo", "WriterInfo", "ReaderInfo", "Report", "Repair", "ProcessSample", "ReaderSample", "RingSample",
-    "Sample", "WriterSample",
+    "Figures", "RingInfo", "WriterInfo", "ReaderInfo", "Report", "Repair", "ProcessSample", "ReaderSample",
+    "RingSample", "Sample", "WriterSample", "BridgeSample",
 }  # fmt: skip
 
 

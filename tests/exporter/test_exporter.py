@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from cli_command import COMMAND, PATIENCE, error
+from planted_boards import ADDRESS, PULL, bridge
 from planted_rings import NOON, Clock
+from processes import Child
 from prometheus_client.parser import text_string_to_metric_families
 
 import ringlog
@@ -63,8 +65,8 @@ def figures(text: str) -> Figures:
     }
 
 
-def of(found: Figures, name: str, **labels: str) -> float:
-    return found[name, frozenset(labels.items())]
+def of(found: Figures, metric: str, /, **labels: str) -> float:
+    return found[metric, frozenset(labels.items())]
 
 
 def test_scraped_over_http(ring_path: str, serve: Serve) -> None:
@@ -111,7 +113,11 @@ def test_scraped_over_http(ring_path: str, serve: Serve) -> None:
 
 
 def test_every_metric_has_its_type_unit_and_help(ring_path: str, serve: Serve) -> None:
-    with ringlog.Writer(ring_path, capacity=65536), ringlog.Reader(ring_path, lossless=True):
+    with (
+        ringlog.Writer(ring_path, capacity=65536),
+        ringlog.Reader(ring_path, lossless=True),
+        bridge(ring_path),
+    ):
         families = list(text_string_to_metric_families(fetch(serve(ring_path)[1])))
     assert len(families) == len(METRICS)
     for family in families:
@@ -122,6 +128,31 @@ def test_every_metric_has_its_type_unit_and_help(ring_path: str, serve: Serve) -
         assert family.samples
         keys = {tuple(sample.labels) for sample in family.samples}
         assert len(keys) == 1
+
+
+def test_a_push_and_what_is_left_of_one(ring_path: str, serve: Serve, spawn: Callable[..., Child]) -> None:
+    ringlog.create(ring_path, 65536)
+    killed = spawn(PULL, ring_path)
+    killed.line()
+    killed.kill()
+    with bridge(ring_path, events=7, bytes=400, missing=3, gaps=1, lag_events=5, lag_seconds=2.5):
+        found = figures(fetch(serve(ring_path)[1]))
+    push = {"ring": ring_path, "direction": "push", "name": "bridge", "address": ADDRESS}
+    assert of(found, "ringlog_bridge_up", **push) == 1
+    assert of(found, "ringlog_bridge_events_total", **push) == 7
+    assert of(found, "ringlog_bridge_bytes_total", **push) == 400
+    assert of(found, "ringlog_bridge_missing_events_total", **push) == 3
+    assert of(found, "ringlog_bridge_gaps_total", **push) == 1
+    assert of(found, "ringlog_bridge_lag_events", **push) == 5
+    assert of(found, "ringlog_bridge_lag_seconds", **push) == 2.5
+    assert of(found, "ringlog_bridge_severity", **push) == 1
+    assert of(found, "ringlog_bridge_state", **push, state="running") == 1
+    pull = {"ring": ring_path, "direction": "pull", "name": "", "address": ADDRESS}
+    assert of(found, "ringlog_bridge_up", **pull) == 0
+    assert of(found, "ringlog_bridge_events_total", **pull) == 0
+    assert of(found, "ringlog_bridge_state", **pull, state="running") == 0
+    assert of(found, "ringlog_bridge_state", **pull, state="killed") == 1
+    assert of(found, "ringlog_bridge_severity", **pull) == 2
 
 
 def test_rings_come_and_go(ring_folder: Path, serve: Serve) -> None:

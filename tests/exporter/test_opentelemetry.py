@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData, NumberDataPoint, Sum
+from planted_boards import ADDRESS, bridge
 
 import ringlog
 from ringlog.observing import Sample, Sampler
@@ -30,6 +31,7 @@ def test_observable_instruments(ring_path: str) -> None:
     with (
         ringlog.Writer(ring_path, capacity=65536) as writer,
         ringlog.Reader(ring_path, name="billing", start="oldest"),
+        bridge(ring_path, events=7),
     ):
         writer.append_many([bytes(48)] * 10)
         data = reader.get_metrics_data()
@@ -43,5 +45,9 @@ def test_observable_instruments(ring_path: str) -> None:
     (point,) = found["ringlog.reader.lag_events"].data.data_points
     assert isinstance(point, NumberDataPoint)
     assert (point.value, point.attributes) == (10, {"ring": ring_path, "slot": "0", "reader": "billing"})
-    assert found["ringlog.ring.capacity"].unit == "By"
+    assert found["ringlog.ring.capacity"].unit == found["ringlog.bridge.bytes"].unit == "By"
+    (point,) = found["ringlog.bridge.events"].data.data_points
+    assert isinstance(point, NumberDataPoint)
+    labels = {"ring": ring_path, "direction": "push", "name": "bridge", "address": ADDRESS}
+    assert (point.value, point.attributes) == (7, labels)
     assert 1 <= sampler.looks < len(METRICS)  # not one for each instrument
