@@ -26,6 +26,8 @@ VERBS = {
     "log_size": "bench.log_size",
     "async_readers": "bench.async_readers",
     "logging": "bench.logging_cost",
+    "bridge": "bench.bridge",
+    "scaling": "bench.scaling",
     "report": "bench.report",
 }
 

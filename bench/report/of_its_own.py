@@ -141,7 +141,7 @@ def dots(
 
 
 def is_ringlog(name: str) -> bool:
-    return name.startswith(("ringlog", "append", "read_batch", "checked"))
+    return name.startswith(("ringlog", "append", "read_batch", "checked", "ring, push"))
 
 
 def producer(record: Record) -> Section:

@@ -6,7 +6,7 @@ import html
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.report import against_peers, of_its_own, of_logs
+from bench.report import against_peers, of_bridges, of_its_own, of_logs
 from bench.report.drawing import DARK, ROLES, drawn
 from bench.report.export import inlined, save
 from bench.report.records import Bar, Record
@@ -30,6 +30,7 @@ SECTIONS: dict[str, Callable[[Record], Section]] = {
     "log_record": of_logs.record,
     "log_size": of_logs.size,
     "logging": of_logs.logging,
+    "bridge": of_bridges.bridge,
 }
 STYLE = Path(__file__).with_name("page.css")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.report import log_tables, words
+from bench.report import bridge_tables, log_tables, words
 from bench.report.records import Record, best_of_each, is_ours, middle
 
 Table = tuple[list[str], list[list[str]]]
@@ -220,4 +220,7 @@ TABLES: dict[str, tuple[str, Callable[[Record], Table]]] = {
     "log_record": ("log_record", log_tables.log_record),
     "log_size": ("log_size", log_tables.log_size),
     "logging": ("logging", log_tables.logging),
+    "bridge": ("bridge", bridge_tables.throughput),
+    "bridge-latency": ("bridge", bridge_tables.latency),
+    "bridge-memory": ("bridge", bridge_tables.memory),
 }
