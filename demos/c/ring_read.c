@@ -64,7 +64,7 @@ static int nothing(ring_reader *r) {
         r->name_checked = now;
         gone = !rl_mapping_named(&r->map);
     }
-    if (gone && RL_LOAD_ACQUIRE(&h->write_offset) == r->at.position) /* as in rl_reader_next */
+    if (gone && RL_LOAD_ACQUIRE(&h->write_offset) <= r->at.position) /* as in rl_reader_next */
         return -EIDRM;
     return RING_NOTHING;
 }
