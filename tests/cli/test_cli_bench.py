@@ -84,7 +84,7 @@ def test_killed(start: Callable[..., subprocess.Popen[bytes]]) -> None:
     assert reader.pid != process.pid
     process.kill()
     process.wait()
-    until(lambda: not ringlog.info(stream).readers or not ringlog.info(stream).readers[0].leased)
+    until(lambda: not any(one.leased for one in ringlog.info(stream).readers))
     for path in Path("/dev/shm", mine).iterdir():
         ringlog.unlink(path)
     Path("/dev/shm", mine).rmdir()
