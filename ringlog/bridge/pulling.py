@@ -128,7 +128,7 @@ class _Pull:
         try:
             await self._running.answer(inlet.open(self._running.notice), inlet)
             if self._target is None:
-                stream = (await self._newest(inlet)).stream
+                stream = (await self._newest(inlet, replacing=gone)).stream
                 self._target = Target.create(self._path, stream, self._capacity, self._mode, target)
                 if gone:  # only now: in between, nothing might be kept
                     with contextlib.suppress(Interrupted):
@@ -141,25 +141,34 @@ class _Pull:
             self._inlet = None
             await inlet.close()
 
-    async def _newest(self, inlet: Inlet) -> Header:
-        """The newest message that is kept there, as soon as there is one."""
-        asked = self._target is not None
+    async def _newest(self, inlet: Inlet, replacing: str = "") -> Header:
+        """The newest message that is kept there, as soon as there is one.
+
+        Asked first: behind a seek, the answer would come after all that is sent then. But where messages are
+        kept only for those who want them, we have to be known for there to be any.
+        """
+        known = False
         while True:
             try:
-                if not asked:  # where messages are kept only for those who want them, we have to be known
-                    await self._running.answer(inlet.seek(0, lasting=False), inlet)
-                    asked = True
-                elif self._target is None:
-                    await inlet.receive(TURN)  # it will come again, when there is a ring
-                newest = await self._far.newest(inlet)
-            except Interrupted as error:
-                self._figures.state, self._figures.note = "disconnected", str(error)
-                asked = self._target is not None
-            else:
+                newest = await self._far.newest(inlet) if known or not replacing else None
                 if newest is not None:
                     return newest
+                if not known:
+                    await self._be_known(inlet)
+                    known = True
+                    continue
                 self._figures.state, self._figures.note = "running", "nothing was sent yet"
+                await inlet.receive(TURN)  # it will come again
+            except Interrupted as error:
+                self._figures.state, self._figures.note = "disconnected", str(error)
+                known = False
             await self._running.pause(LOOK)
+
+    async def _be_known(self, inlet: Inlet) -> None:
+        if self._target is None:
+            await self._running.answer(inlet.seek(0, lasting=False), inlet)
+        else:
+            await self._seek(inlet)
 
     def _is_other(self, header: Header) -> bool:
         """Is it of another stream, which is to replace ours? Raises OtherStream."""

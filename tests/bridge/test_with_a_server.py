@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from asking import ask, stream_at
 from both_sides import Sides, wait_for
@@ -118,3 +120,26 @@ def test_a_copy_that_was_replaced_is_not_kept_for(
     name = stream_at(server, subject)
     info = ask(server, lambda js: js.stream_info(name))
     assert (info.state.consumer_count, info.state.messages) == (1, 0)
+
+
+def test_a_copy_that_the_server_has_forgotten(
+    sides: Sides, server: Server, subject: str, ring_path: str, copy_path: str
+) -> None:
+    """After a week of absence, say. Push waits for who wants it, so pull must not wait for what to want."""
+    to = Nats(subject, server.url, retention="interest")
+    fill(ring_path, map(number, range(50)), end=False)
+    pushed, pulled = sides.push(ring_path, to), sides.pull(copy_path, to)
+    wait_for(copy_path, 50)
+    pulled.stop()
+    name = stream_at(server, subject)
+
+    async def forget(js: Any) -> None:
+        for one in await js.consumers_info(name):
+            await js.delete_consumer(name, one.name)
+
+    ask(server, forget)
+    pulled = sides.pull(copy_path, to)
+    eventually(lambda: ask(server, lambda js: js.consumers_info(name)))
+    fill(ring_path, map(number, range(50, 80)))
+    pushed.ended(), pulled.ended()
+    same(ring_path, copy_path)

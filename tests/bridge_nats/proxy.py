@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import socket
@@ -31,6 +32,8 @@ class Proxy:
         self._lock = threading.Lock()
         self._stalled = self._refusing = self._ended = False
         self._rate = 0
+        self._allowed: float = math.inf  # bytes to clients
+        self._hold_at = b""
         self._wake, self._waker = os.pipe()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -43,6 +46,16 @@ class Proxy:
         """Pass on so many bytes a second, all in all; before the first connection, so that little is held."""
         self._rate = rate
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, CHUNK)  # of what it accepts as well
+
+    def hold_at(self, what: bytes) -> None:
+        """Pass nothing on to clients from where this comes: twice at least, as a piece may end in it."""
+        with self._lock:
+            self._hold_at = what
+
+    @property
+    def holds(self) -> bool:
+        """Whether all that comes before it has been passed on."""
+        return self._allowed <= 0
 
     def cut(self) -> None:
         """Close all connections, and refuse new ones, until `resume()`."""
@@ -60,6 +73,8 @@ class Proxy:
 
     def resume(self) -> None:
         """As at the beginning."""
+        with self._lock:
+            self._allowed, self._hold_at = math.inf, b""
         self._set(stalled=False, refusing=False)
 
     def close(self) -> None:
@@ -98,7 +113,7 @@ class Proxy:
                 readers = (
                     [] if quiet else [a for a, b in self._pairs.items() if len(self._held[b]) < self._most]
                 )
-                writers = [] if quiet else [one for one in self._pairs if self._held[one]]
+                writers = [] if quiet else [one for one in self._pairs if self._may_write(one)]
             listening = [] if quiet else [self._listener]
             try:
                 readable, writable, _ = select.select([self._wake, *listening, *readers], writers, [])
@@ -115,7 +130,7 @@ class Proxy:
                         if one in self._pairs:
                             self._read(one)
                     for one in writable:
-                        if one in self._pairs:
+                        if one in self._pairs and self._may_write(one):
                             passed += self._write(one)
             if self._rate:
                 time.sleep(passed / self._rate)
@@ -149,16 +164,27 @@ class Proxy:
         data = b""
         with contextlib.suppress(OSError):
             data = one.recv(CHUNK)
-        if data:
-            self._held[self._pairs[one]] += data
-        else:
+        if not data:
             self._drop(one)
+            return
+        held = self._held[self._pairs[one]]
+        if self._hold_at and one not in self._clients and (at := data.find(self._hold_at)) >= 0:
+            self._allowed, self._hold_at = len(held) + at, b""
+        held += data
+
+    def _may_write(self, one: socket.socket) -> bool:
+        return bool(self._held[one]) and not (one in self._clients and self.holds)
 
     def _write(self, one: socket.socket) -> int:
+        most: float = CHUNK // 4 if self._rate else MOST
+        if one in self._clients:
+            most = min(most, self._allowed)
         try:
-            sent = one.send(self._held[one][: CHUNK // 4] if self._rate else self._held[one])
+            sent = one.send(self._held[one][: int(most)])
         except OSError:
             self._drop(one)
             return 0
+        if one in self._clients:
+            self._allowed -= sent
         del self._held[one][:sent]
         return sent

@@ -2,8 +2,8 @@
 
 The consumer remembers nothing that counts: whoever receives says where to begin, after every loss of the
 connection again. Each time there is a new consumer with an inbox of its own, so that nothing that was on
-its way to the old one can arrive in between. The old one is deleted last: in a stream that keeps messages
-for those who want them there must always be one who does.
+its way to the old one can arrive in between. The old one is deleted once the new one is there: in a stream
+that keeps messages for those who want them there must always be one who does.
 """
 
 from __future__ import annotations
@@ -207,11 +207,6 @@ class NatsInlet:
         async def arrive(message: Msg) -> None:
             await self._arrive(message, generation)
 
-        self._count = 0
-        self._heard = time.monotonic()
-        self._movement.mark()
-        subscription = await client.subscribe(inbox, cb=arrive, pending_bytes_limit=0)
-        self._subscription = subscription
         name = consumers.new_name(self._target)
         config = api.ConsumerConfig(
             name=name,
@@ -228,24 +223,23 @@ class NatsInlet:
             num_replicas=self._replicas,
             filter_subject=settings.subject,
         )
+        known, self._consumer = self._consumer, ""  # until all is done, ask what there is
         try:
             await connection.ask(lambda m: m.add_consumer(self._stream, config))
-            await self._forget_older(name)
+            older = [known] if known else await consumers.fed(connection, self._stream, self._target)
+            await consumers.delete(connection, self._stream, [one for one in older if one != name])
         except NotFoundError:
-            await self._leave()  # the stream went just now: look for it again
-        except BridgeError:
-            await self._leave()
-            raise
+            return  # the stream went just now: receive() looks for it again
         if generation != self._generation:
             await self._leave()
             self._check()
-
-    async def _forget_older(self, name: str) -> None:
-        """Delete what this or an earlier process had for the same copy."""
-        connection, stream = self._connection, self._stream
-        older = [self._consumer] if self._consumer else await consumers.fed(connection, stream, self._target)
+            return
         self._consumer = name
-        await consumers.delete(connection, stream, [one for one in older if one != name])
+        # Last: what was asked is not answered behind all that may then be on its way.
+        self._count = 0
+        self._heard = time.monotonic()
+        self._movement.mark()
+        self._subscription = await client.subscribe(inbox, cb=arrive, pending_bytes_limit=0)
 
     async def _arrive(self, message: Msg, generation: int) -> None:
         if generation != self._generation:
