@@ -164,12 +164,13 @@ async def kept(url: str, subject: str) -> list[int]:
 
 
 def crosses(nats: Nats) -> None:
-    """A message goes there and comes back."""
+    """A small message and a large one go there and come back."""
+    both = [message(0), message(EACH, 1 << 19)]
 
     async def work() -> None:
         async with outlet(nats) as out, inlet(nats) as into:
-            await send_all(out, messages(1))
-            assert await take(into, 1) == [message(0)]
+            await send_all(out, both)
+            assert await take(into, 2) == both
 
     run(work())
 

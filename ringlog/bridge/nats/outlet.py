@@ -22,6 +22,7 @@ from ringlog.bridge.errors import BadSetup, BridgeError, Full, Interrupted, Mess
 from ringlog.bridge.message import Header, Message
 from ringlog.bridge.nats import faults, streams
 from ringlog.bridge.nats.connection import GRACE, PAUSE, Connection
+from ringlog.bridge.nats.post import publish
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -185,8 +186,12 @@ class NatsOutlet:
         if len(self._waiting) == 1:
             self._set_timer()
         try:
-            await self._connection.client.publish(
-                self._settings.subject, message.data, f"{self._inbox}.{waiting.number}", headers
+            await publish(
+                self._connection.client,
+                self._settings.subject,
+                message.data,
+                f"{self._inbox}.{waiting.number}",
+                headers,
             )
         except (nats.errors.Error, OSError) as error:
             self._fail(faults.of_request(error, self._connection.address))
