@@ -34,7 +34,8 @@ class ServerFailed(BridgeError, RuntimeError):
 class Server:
     """A `nats-server` process with JetStream, started and stopped with a `with` block or by its methods.
 
-    It ends with the process that started it, even if that one is killed; a fork does not keep it.
+    It ends with the process that started it, even if that one is killed; a fork does not keep it. It works on
+    half of the cores at most (GOMAXPROCS, unless the environment has it): who it works for runs beside it.
 
     store: the folder for its messages, its log (server.log) and its configuration; made if missing. None: a
         temporary one, removed by stop().
@@ -119,6 +120,7 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C at our terminal is ours to handle
+                env={"GOMAXPROCS": str(max(1, len(os.sched_getaffinity(0)) // 2)), **os.environ},
             )
         try:
             self.pid = self._pid_of_server(self._keeper)
