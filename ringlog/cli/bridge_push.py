@@ -112,6 +112,7 @@ def command(
     def work(stop: threading.Event, line: BridgeLine) -> Figures:
         from ringlog.bridge import push
 
+        os.stat(source)  # before a server is started for it
         with server_of_ours(not names_a_server(connection) and is_default(to), line.notice) as ours:
             done = push(
                 source,

@@ -194,6 +194,17 @@ def test_what_can_not_be(words: list[str], code: ExitCode, text: str, ring: str,
     assert said.startswith("ringlog: ")
 
 
+def test_no_server_is_started_for_what_is_not_there(
+    ring: str, inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("NATS_URL", raising=False)
+    code, _, said = inside("push", f"{ring}-")
+    assert code == ExitCode.NO_RING
+    assert "no such ring or log" in said
+    assert not list(tmp_path.glob("ringlog/*"))
+
+
 def test_another_stream_is_not_mixed_in(ring: str, server: Server, inside: Inside) -> None:
     push = ("push", "--no-follow", "-s", server.url, "--subject", "mixed", ring)
     assert inside(*push) == (0, "", "")
