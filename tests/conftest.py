@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import os
 import shutil
 import signal
@@ -27,21 +28,20 @@ from processes import Child
 
 MEMORY = Path("/dev/shm")
 HANGS = 120.0  # seconds that no test needs: the run ends there, with a traceback of every thread
-# About the protocol, or about what a person sees: the same under every CPython.
+# About the protocol, about other languages, or about what a person sees: the same under every CPython.
 ONCE = (
-    "bridge",
-    "bridge_cli",
-    "bridge_nats",
-    "cli",
-    "fuzz",
-    "kill_points",
-    "log_kills",
-    "power_loss",
-    "soak",
+    *("bench", "bridge", "bridge_cli", "bridge_nats", "cli", "docs", "doctor", "fuzz", "kill_points"),
+    *("languages", "limits", "log_kills", "permissions", "power_loss", "soak", "top"),
 )
-# But for those: what they test are event loops, threads and signals, or what is imported.
+ONCE_FILES = (
+    *("api/test_headers.py", "in_place/test_in_place_kills.py", "log/test_log_killed.py"),
+    *("user_tests/test_killed_writers.py", "waits/test_clock_steps.py", "waits/test_dead_peers.py"),
+    *("waits/test_lost_wakes.py", "waits/test_stopped_peers.py", "writers/test_owner_alive.py"),
+    *("writers/test_semaphore_lost.py", "writers/test_writer_kills.py"),
+)
+# But for those: what they test are references, event loops, threads and signals, or what is imported.
 ON_EACH = (
-    *("test_cli_main.py", "test_cli_tail.py", "test_cli_write.py"),
+    *("test_cli_main.py", "test_cli_tail.py", "test_cli_write.py", "test_leaks.py", "test_observing.py"),
     *("test_bridge_importing.py", "test_message.py", "test_pull_*.py", "test_push_*.py"),
 )
 _stderr = -1
@@ -57,15 +57,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        on_each = any(item.path.match(name) for name in ON_EACH)
-        if item.path.parent.name in ONCE and not on_each:
+        if _is_once(item.path):
             item.add_marker("once")
+
+
+@functools.cache
+def _is_once(path: Path) -> bool:
+    once = path.parent.name in ONCE or any(path.match(name) for name in ONCE_FILES)
+    return once and not any(path.match(name) for name in ON_EACH)
 
 
 def pytest_sessionstart() -> None:
     """A folder of another name would lose its mark, and nobody would notice but the clock."""
     here = Path(__file__).parent
-    gone = [name for name in ONCE if not (here / name).is_dir()]
+    gone = [name for name in (*ONCE, *ONCE_FILES) if not (here / name).exists()]
     gone += [name for name in ON_EACH if not any(list((here / folder).glob(name)) for folder in ONCE)]
     if gone:
         raise pytest.UsageError(f"tests/conftest.py names what is not there: {', '.join(gone)}")
