@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from ringlog.bridge import Server
 SUBJECT = "bench.events"
 STREAM = "bench"
 PATIENCE = 20.0
+ALL = len(os.sched_getaffinity(0))  # cores, which a nats-server takes if nobody says otherwise
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,12 @@ def rings_folder() -> Path | None:
 
 
 @contextlib.contextmanager
-def bed(where: Path) -> Iterator[Bed]:
-    """A server with its defaults: messages of 1 MiB at most, synced every two minutes."""
+def bed(where: Path, cores: int | None = None) -> Iterator[Bed]:
+    """A server with its defaults: messages of 1 MiB at most, synced every two minutes. cores: see Server."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=where, prefix="bridge-")))
         rings = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=rings_folder(), prefix="bridge-")))
-        server = stack.enter_context(Server(folder))
+        server = stack.enter_context(Server(folder, cores=cores))
         assert server.pid is not None
         try:
             yield Bed(rings, server.port, server.pid)

@@ -80,7 +80,7 @@ def gathered(way: Way, where: Path, send: tuple[Any, ...], receive: tuple[Any, .
 
     send, receive: a function, and what it gets behind the way and the bed, in front of the connection.
     """
-    with bed(where) as here, Crew(here) as crew:
+    with bed(where, way.cores) as here, Crew(here) as crew:
         way.prepare(here)
         for role, target in way.between.items():
             crew.start(role, target, here)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import bridge_raw
-from bench.bridge_bed import Bed, bed
+from bench.bridge_bed import ALL, Bed, bed
 from bench.bridge_crew import Crew, dismissed, gathered
 from bench.bridge_events import TOGETHER, Check, batches, goodbye, greeting
 from bench.bridge_ways import Way
@@ -82,7 +82,7 @@ def messages(push: dict[str, Any] | None) -> Sample:
 def raw(where: Path, size: int, seconds: float) -> Sample:
     """The server by itself: bytes from the first send to the last byte. cpu: ns a byte. Raises Failed."""
     received, told = CONTEXT.Pipe(duplex=False)
-    with bed(where) as here, Crew(here) as crew:
+    with bed(where, ALL) as here, Crew(here) as crew:
         bridge_raw.prepare(here)
         crew.start("receiver", bridge_raw.count, here, size, told)
         crew.start("sender", bridge_raw.publish, here, size, seconds, received)

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import ringlog
-from bench.bridge_bed import SUBJECT, Bed, add_stream, connection
+from bench.bridge_bed import ALL, SUBJECT, Bed, add_stream, connection
 from bench.bridge_events import TOGETHER, Receiver
 from ringlog import bridge
 
@@ -40,6 +40,7 @@ class Sender:
 class Way:
     name: str
     key: str
+    cores: int | None = ALL  # of the server
     between: Mapping[str, Callable[[Bed, Connection], None]] = MappingProxyType(
         {}
     )  # processes, each by what it does
@@ -78,6 +79,7 @@ def pull(bed: Bed, control: Connection, storage: Storage = "file") -> None:
 class Rings(Way):
     name = "ring, push, JetStream, pull, ring"
     key = "rings"
+    cores = None  # as `Server` has it, for those who work beside it
     between: Mapping[str, Callable[[Bed, Connection], None]] = MappingProxyType({"push": push, "pull": pull})
 
     def __init__(self, capacity: int = RING) -> None:

@@ -34,14 +34,15 @@ class ServerFailed(BridgeError, RuntimeError):
 class Server:
     """A `nats-server` process with JetStream, started and stopped with a `with` block or by its methods.
 
-    It ends with the process that started it, even if that one is killed; a fork does not keep it. It works on
-    half of the cores at most (GOMAXPROCS, unless the environment has it): who it works for runs beside it.
+    It ends with the process that started it, even if that one is killed; a fork does not keep it.
 
     store: the folder for its messages, its log (server.log) and its configuration; made if missing. None: a
         temporary one, removed by stop().
     port: 0: a free one, kept for later starts. host: where it listens.
     max_payload: bytes of a message. memory_bytes, file_bytes: what JetStream may use; None: as the server
         thinks fit.
+    cores: how many it may keep busy at a time. None: GOMAXPROCS of the environment, or else half of them all:
+        who it works for runs beside it.
     config: lines for its configuration file, for TLS, users and the like.
 
     Attributes: url, pid (None while it does not run), store, log.
@@ -56,10 +57,13 @@ class Server:
         max_payload: int | None = None,
         memory_bytes: int | None = None,
         file_bytes: int | None = None,
+        cores: int | None = None,
         config: str = "",
     ) -> None:
         if not 0 <= port < 65536:
             raise ValueError(f"a port is 0 to 65535, not {port}")
+        if cores is not None and cores < 1:
+            raise ValueError(f"cores is at least 1, not {cores}")
         self.host = host
         self.port = port
         self.pid: int | None = None
@@ -70,6 +74,7 @@ class Server:
             "max_file_store": file_bytes,
         }
         self._max_payload = max_payload
+        self._cores = cores
         self._config = config
         self._keeper: subprocess.Popen[bytes] | None = None
 
@@ -120,7 +125,7 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C at our terminal is ours to handle
-                env={"GOMAXPROCS": str(max(1, len(os.sched_getaffinity(0)) // 2)), **os.environ},
+                env=self._environment(),
             )
         try:
             self.pid = self._pid_of_server(self._keeper)
@@ -205,6 +210,11 @@ class Server:
             if fatal:
                 return "nats-server did not start:\n" + "\n".join(fatal[-TOLD:])
         return f"nats-server did not start within {START:g} s"
+
+    def _environment(self) -> dict[str, str]:
+        if self._cores is not None:
+            return {**os.environ, "GOMAXPROCS": str(self._cores)}
+        return {"GOMAXPROCS": str(max(1, len(os.sched_getaffinity(0)) // 2)), **os.environ}
 
     def _end(self, number: int) -> None:
         keeper, self._keeper = self._keeper, None

@@ -157,6 +157,23 @@ def test_what_goes_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         Server().start()
 
 
+@pytest.mark.parametrize(
+    ("given", "outside", "used"), [(None, None, "half"), (None, "3", "3"), (5, "3", "5")]
+)
+def test_its_cores(
+    given: int | None, outside: str | None, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOMAXPROCS", raising=False)
+    if outside is not None:
+        monkeypatch.setenv("GOMAXPROCS", outside)
+    if used == "half":
+        used = str(max(1, len(os.sched_getaffinity(0)) // 2))
+    with Server(cores=given) as server:
+        assert f"GOMAXPROCS={used}".encode() in Path(f"/proc/{server.pid}/environ").read_bytes().split(b"\0")
+    with pytest.raises(ValueError, match="cores"):
+        Server(cores=0)
+
+
 def test_limits_and_more_lines(tmp_path: Path) -> None:
     async def work(server: Server) -> None:
         async with outlet(Nats("s", server.url, message_bytes=8 << 20, user="a", password="b")) as out:
