@@ -27,6 +27,7 @@ from ringlog.ring import check_capacity
 
 Start = Literal["oldest", "latest"] | int
 LOOK = 0.25  # seconds between two looks for a first message
+FAR = 1 << 62  # a sequence behind all that there are
 
 
 def pull(
@@ -128,7 +129,7 @@ class _Pull:
         try:
             await self._running.answer(inlet.open(self._running.notice), inlet)
             if self._target is None:
-                stream = (await self._newest(inlet, replacing=gone)).stream
+                stream = (await self._newest(inlet, known_first=bool(gone) or self._start != "oldest")).stream
                 self._target = Target.create(self._path, stream, self._capacity, self._mode, target)
                 if gone:  # only now: in between, nothing might be kept
                     with contextlib.suppress(Interrupted):
@@ -141,16 +142,17 @@ class _Pull:
             self._inlet = None
             await inlet.close()
 
-    async def _newest(self, inlet: Inlet, replacing: str = "") -> Header:
+    async def _newest(self, inlet: Inlet, *, known_first: bool = False) -> Header:
         """The newest message that is kept there, as soon as there is one.
 
         Asked first: behind a seek, the answer would come after all that is sent then. But where messages are
-        kept only for those who want them, we have to be known for there to be any.
+        kept only for those who want them, we have to be known for there to be any, and for all of them to be
+        there that come behind the newest one.
         """
         known = False
         while True:
             try:
-                newest = await self._far.newest(inlet) if known or not replacing else None
+                newest = await self._far.newest(inlet) if known or not known_first else None
                 if newest is not None:
                     return newest
                 if not known:
@@ -165,10 +167,11 @@ class _Pull:
             await self._running.pause(LOOK)
 
     async def _be_known(self, inlet: Inlet) -> None:
-        if self._target is None:
-            await self._running.answer(inlet.seek(0, lasting=False), inlet)
-        else:
+        if self._target is not None:
             await self._seek(inlet)
+            return
+        goal = 0 if self._start == "oldest" else FAR if self._start == "latest" else self._start
+        await self._running.answer(inlet.seek(goal, lasting=False), inlet)
 
     def _is_other(self, header: Header) -> bool:
         """Is it of another stream, which is to replace ours? Raises OtherStream."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from asking import ask, stream_at
 from both_sides import Sides, wait_for
-from copies import fill, number, same
+from copies import events, fill, number, same
 from processes import eventually
 
 import ringlog
@@ -122,6 +122,60 @@ def test_a_copy_that_was_replaced_is_not_kept_for(
     assert (info.state.consumer_count, info.state.messages) == (1, 0)
 
 
+def forget_consumers(server: Server, name: str) -> None:
+    async def forget(js: Any) -> None:
+        for one in await js.consumers_info(name):
+            await js.delete_consumer(name, one.name)
+
+    ask(server, forget)
+
+
+def test_a_copy_that_is_forgotten_while_it_waits(
+    sides: Sides,
+    server: Server,
+    subject: str,
+    ring_path: str,
+    copy_path: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it asks meanwhile is answered, and those bytes are no deliveries."""
+    monkeypatch.setattr("ringlog.bridge.nats.link.MOVING", 500)
+    to = Nats(subject, server.url, retention="interest", ack_timeout=0.5)
+    fill(ring_path, map(number, range(50)), end=False)
+    pushed, pulled = sides.push(ring_path, to), sides.pull(copy_path, to)
+    wait_for(copy_path, 50)
+    pulled.stop()
+    pulled = sides.pull(copy_path, to)
+    eventually(lambda: pulled.figures is not None and pulled.figures.note == "nothing was sent yet")
+    name = stream_at(server, subject)
+    forget_consumers(server, name)
+    eventually(lambda: ask(server, lambda js: js.consumers_info(name)))
+    fill(ring_path, map(number, range(50, 80)))
+    pushed.ended(), pulled.ended()
+    same(ring_path, copy_path)
+
+
+def test_the_latest_where_others_are_faster(
+    sides: Sides, server: Server, subject: str, ring_path: str, copy_path: str
+) -> None:
+    """Messages are kept for it from the moment that it asks where the latest is."""
+    to = Nats(subject, server.url, retention="interest")
+    fill(ring_path, map(number, range(50)), end=False)
+    pushed, faster = sides.push(ring_path, to), sides.pull(copy_path, to)
+    wait_for(copy_path, 50)
+    later_path = f"{copy_path}-later"
+    later = sides.pull(later_path, to, start="latest")
+    name = stream_at(server, subject)
+    eventually(lambda: len(ask(server, lambda js: js.consumers_info(name))) == 2)
+    fill(ring_path, [number(50)], end=False)
+    wait_for(later_path, 51)
+    fill(ring_path, map(number, range(51, 80)))
+    pushed.ended(), faster.ended()
+    figures = later.ended()
+    assert (figures.gaps, figures.missing) == (0, 0)
+    assert [data for _, _, data in events(later_path)] == [number(k) for k in range(51, 80)]
+
+
 def test_a_copy_that_the_server_has_forgotten(
     sides: Sides, server: Server, subject: str, ring_path: str, copy_path: str
 ) -> None:
@@ -132,12 +186,7 @@ def test_a_copy_that_the_server_has_forgotten(
     wait_for(copy_path, 50)
     pulled.stop()
     name = stream_at(server, subject)
-
-    async def forget(js: Any) -> None:
-        for one in await js.consumers_info(name):
-            await js.delete_consumer(name, one.name)
-
-    ask(server, forget)
+    forget_consumers(server, name)
     pulled = sides.pull(copy_path, to)
     eventually(lambda: ask(server, lambda js: js.consumers_info(name)))
     fill(ring_path, map(number, range(50, 80)))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlparse
 
@@ -192,6 +193,31 @@ def test_reading_that_is_cancelled() -> None:
             assert await asyncio.wait_for(link._transport.read(10), 5) == b"more"
             writer.close()
             await link.close()
+
+    asyncio.run(work())
+
+
+def test_a_link_that_ended_before_it_is_read_past_its_reader() -> None:
+    """Such a link says nothing any more to whoever listens to it now."""
+
+    class Deaf(asyncio.Transport):
+        def get_protocol(self) -> asyncio.BaseProtocol:
+            return asyncio.Protocol()
+
+        def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+            pass
+
+    async def work() -> None:
+        client: Any = Link()
+        reader = asyncio.StreamReader()
+        client._transport._io_reader = reader
+        client._transport._io_writer = SimpleNamespace(transport=Deaf())
+        parser = BulkParser(client)
+        wire = protocol(b"x" * (1 << 20), None)
+        reader.feed_data(wire[:300_000])
+        reader.feed_eof()
+        await asyncio.wait_for(parser.parse(await reader.read(32768)), 5)
+        assert parser.cut_off
 
     asyncio.run(work())
 

@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from proxy import Proxy
 from sides import new_subject, run, until
 
+from ringlog.bridge.nats.link import Movement, wire_of
 from ringlog.bridge.nats.post import ENDS, publish
 from ringlog.bridge.server import Server
 
@@ -88,3 +89,38 @@ def test_without_a_connection(server: Server, proxy: Proxy) -> None:
                 await came.next_msg(0.1)
 
     run(work())
+
+
+def test_over_a_link_that_is_closed(server: Server) -> None:
+    """The client learns of it later, and some event loops don't take what is written to one."""
+
+    async def work() -> None:
+        async with client_of(server.url, allow_reconnect=False) as to:
+            wire = wire_of(to)
+            assert wire is not None
+            wire.close()
+            assert to.is_connected
+            with pytest.raises(nats.errors.ConnectionReconnectingError):
+                await publish(to, new_subject(), b"late", "an.answer", {})
+
+    run(work())
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_movement_of_a_link_that_is_closed(server: Server, loop: str) -> None:
+    async def work() -> None:
+        async with client_of(server.url, allow_reconnect=False) as client:
+            movement = Movement(lambda: client)
+            movement.mark()
+            wire = wire_of(client)
+            assert wire is not None
+            wire.abort()
+            await asyncio.sleep(0.05)
+            assert not movement.has_moved()
+
+    module: Any = pytest.importorskip(loop)
+    new_loop = module.new_event_loop()
+    try:
+        new_loop.run_until_complete(asyncio.wait_for(work(), 20))
+    finally:
+        new_loop.close()

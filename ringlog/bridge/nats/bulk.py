@@ -74,16 +74,21 @@ class BulkParser(Parser):
 
     async def _fill(self, room: memoryview) -> bool:
         """With what comes; False: the other side is gone."""
-        transport, wire = self._client._transport, wire_of(self._client)
+        transport = self._client._transport
         while room:
             part = await transport.read(len(room))
             if not part:
                 return False
             room[: len(part)] = part
             room = room[len(part) :]
-            if len(room) >= LARGE and wire is not None and wire.get_extra_info("sslcontext") is None:
-                return await _straight(wire, room)  # less than was asked for: the reader has nothing left
+            # It was less than was asked for, so the client's reader has nothing left.
+            if len(room) >= LARGE and (wire := self._plain_wire()) is not None and not transport.at_eof():
+                return await _straight(wire, room)
         return True
+
+    def _plain_wire(self) -> asyncio.WriteTransport | None:
+        wire = wire_of(self._client)
+        return wire if wire is not None and wire.get_extra_info("sslcontext") is None else None
 
 
 async def _straight(wire: asyncio.WriteTransport, room: memoryview) -> bool:
@@ -108,7 +113,7 @@ class _Straight(asyncio.BufferedProtocol):
 
     def _wake_for(self, many: int) -> None:
         """Bytes; an end or an error wakes as well, and so does the kernel when it can't hold so many."""
-        with contextlib.suppress(OSError, AttributeError):  # it is closed
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # it is closed
             self._wire.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, many)
 
     def leave(self, *, whole: bool = False) -> None:

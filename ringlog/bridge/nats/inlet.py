@@ -99,6 +99,12 @@ class NatsInlet:
     async def ends(self) -> tuple[Header, Header] | None:
         """The oldest and the newest header. Waits for the connection; raises Interrupted, BadMessage, ..."""
         await self._connection.ready()
+        try:
+            return await self._look_for_ends()
+        finally:
+            self._movement.mark()  # the bytes of answers say nothing of a delivery that is on its way
+
+    async def _look_for_ends(self) -> tuple[Header, Header] | None:
         if not await self._find():
             return None
         subject = self._settings.subject

@@ -56,7 +56,8 @@ class Movement:
     def _passed(self) -> int:
         wire = wire_of(self._client())
         if wire is not None:
-            with contextlib.suppress(OSError, struct.error, AttributeError):  # closed, or another kernel
+            # closed (uvloop says so by a ValueError), or another kernel
+            with contextlib.suppress(OSError, ValueError, struct.error, AttributeError):
                 end = wire.get_extra_info("socket")
                 info = end.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _COUNTS_AT + _COUNTS.size)
                 return sum(_COUNTS.unpack_from(info, _COUNTS_AT))

@@ -16,6 +16,8 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.transport import TcpTransport
 
+from ringlog.bridge.nats.link import wire_of
+
 ENDS = 16 << 10  # bytes at each end of a message that go together with what frames them
 
 
@@ -24,7 +26,8 @@ async def publish(client: Client, subject: str, data: bytes, reply: str, headers
     if type(client._transport) is not TcpTransport:  # it has frames of its own
         await client.publish(subject, data, reply, dict(headers))
         return
-    if not client.is_connected:
+    wire = wire_of(client)
+    if not client.is_connected or wire is None or wire.is_closing():  # the client may not know yet
         raise nats.errors.ConnectionReconnectingError
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     head = f"NATS/1.0\r\n{lines}\r\n".encode()
