@@ -167,14 +167,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.4, help="that a run takes, about (0.4)")
     parser.add_argument("--minutes", type=float, default=35, help="fewer rounds, at least 3, if more (35)")
-    parser.add_argument(
-        "--quick", action="store_true", help="64 bytes, one reader, two short rounds, no JSON"
-    )
+    parser.add_argument("--quick", action="store_true", help="64 bytes, one reader, one short round, no JSON")
     parser.add_argument("--dir", type=Path, default=Path("/dev/shm"), help="where folders of rings are made")
     parser.add_argument("--json", type=Path, default=None)
     given = parser.parse_args(argv)
     if given.quick:
-        given.sizes, given.readers, given.rounds, given.seconds = [64], [1], 2, 0.05
+        given.sizes, given.readers, given.rounds, given.seconds = [64], [1], 1, 0.05
     peers = chosen(given.only)
     if not peers:
         parser.error(f"no peer's name begins so: {', '.join(peer.name for peer in PEERS)}")

@@ -153,11 +153,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--events", type=int, default=1000, help="events, one every 2 ms or so (1000)")
     parser.add_argument("--idle", type=float, default=3.0, help="seconds without events (3)")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="two short rounds, and no JSON unless --json")
+    parser.add_argument("--quick", action="store_true", help="one short round, and no JSON unless --json")
     parser.add_argument("--dir", type=Path, default=Path("/dev/shm"))
     parser.add_argument("--json", type=Path, default=None)
     given = parser.parse_args(argv)
-    events, idle, rounds = (50, 0.3, 2) if given.quick else (given.events, given.idle, given.rounds)
+    events, idle, rounds = (50, 0.3, 1) if given.quick else (given.events, given.idle, given.rounds)
     with tempfile.TemporaryDirectory(dir=given.dir) as folder:
         contestants = {
             "ringlog, async for": partial(over_ring, Path(folder), by_reader, events, idle),

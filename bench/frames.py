@@ -97,11 +97,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--size", type=int, default=SIZE, help=f"bytes a frame ({SIZE:,}: 1920 x 1080 x 3)")
     parser.add_argument("--frames", type=int, default=200, help="one at a time, and again in a row (200)")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--quick", action="store_true", help="two short rounds, and no JSON unless --json")
+    parser.add_argument("--quick", action="store_true", help="one short round, and no JSON unless --json")
     parser.add_argument("--dir", type=Path, default=Path("/dev/shm"))
     parser.add_argument("--json", type=Path, default=None)
     given = parser.parse_args(argv)
-    frames, rounds = (10, 2) if given.quick else (given.frames, given.rounds)
+    frames, rounds = (10, 1) if given.quick else (given.frames, given.rounds)
     with tempfile.TemporaryDirectory(dir=given.dir) as folder:
         runs = {
             name: partial(measure, make, given.size, frames, frames)

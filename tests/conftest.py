@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import posix_ipc
 import pytest
 
@@ -45,6 +46,12 @@ ON_EACH = (
     *("test_bridge_importing.py", "test_message.py", "test_pull_*.py", "test_push_*.py"),
 )
 _stderr = -1
+
+# How long it takes to make an example says how busy the machine is.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
