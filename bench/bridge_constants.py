@@ -35,10 +35,11 @@ def costs(rows: list[Row], late: list[Row]) -> dict[str, dict[str, float]]:
 
 
 def for_scaling(found: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Under the simulation's names: of push and pull each, without what their client alone takes."""
+    """Under the simulation's names: of push and pull each, without what their client alone takes; below
+    nothing where they do without it, as for the bytes of large messages."""
     known = Constants()
     return {
-        f"{role}_{part}": max(0.0, cost - known[f"{CLIENT[role]}_{part}"])
+        f"{role}_{part}": cost - known[f"{CLIENT[role]}_{part}"]
         for role, parts in found.items()
         for part, cost in parts.items()
     }

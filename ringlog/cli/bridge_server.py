@@ -38,7 +38,7 @@ def command(store: Path | None, port: int, host: str) -> None:
 
     Says on standard error where it listens. It asks nobody for credentials, so it is loopback unless --host
     says otherwise: between machines, in earnest, run nats-server with a configuration of your own, with TLS
-    and users.
+    and users. It works on half of the cores at most, beside whom it works for; GOMAXPROCS says otherwise.
     """
     from ringlog.bridge.server import Server
 

@@ -192,6 +192,9 @@ def test_the_simulation_takes_what_is_kept_for_it(tmp_path: Path) -> None:
     kept.write_text(json.dumps({"scaling": for_scaling({"push": {"message": 1.0, "byte": 0.5}})}))
     constants = Constants(of_bridge=kept)
     assert constants["push_message"] + constants["publish_message"] == pytest.approx(1.0)
+    kept.write_text(json.dumps({"scaling": for_scaling({"push": {"message": 1.0, "byte": 0.0}})}))
+    constants = Constants(of_bridge=kept)
+    assert constants["push_byte"] + constants["publish_byte"] == pytest.approx(0.0)  # it goes past the client
 
 
 def test_the_bar_is_against_single_events_of_64_bytes() -> None:
